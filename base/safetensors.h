@@ -1,0 +1,60 @@
+// The safetensors container (https://github.com/huggingface/safetensors, format text), torch-free.
+//
+// Reading maps the file and checks, in order: size, header length (<= 100 MB), UTF-8, JSON schema, no duplicate
+// keys, offsets without hole or overlap, shape x dtype = size, exact end. A malformed file is an Error with the
+// given code (kData for foreign files, kCheckpoint for our own). Nothing is allocated before the checks pass.
+// Writing follows the reference writer: dtype rank descending, then name; header padded to 8 bytes;
+// sibling temporary file, fsync, rename.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/fs.h"
+
+namespace graticule {
+
+enum class SafeDType : uint8_t { kBool, kU8, kI8, kU16, kI16, kU32, kI32, kU64, kI64, kF16, kBF16, kF32, kF64 };
+size_t SizeOf(SafeDType dtype);
+std::string_view NameOf(SafeDType dtype);  // "F32"
+
+struct TensorView {
+  SafeDType dtype = SafeDType::kF32;
+  std::vector<int64_t> shape;  // C order; rank 0 is a scalar
+  const uint8_t* data = nullptr;
+  size_t bytes = 0;
+};
+
+// An opened file. Views point into the mapping and live as long as this object. Thread-safe once opened.
+class SafetensorsFile {
+ public:
+  static std::shared_ptr<const SafetensorsFile> Open(const std::string& path, ErrorCode code = ErrorCode::kData);
+  // The same checks over bytes in memory (not copied; the caller keeps them alive).
+  static std::shared_ptr<const SafetensorsFile> Parse(std::span<const uint8_t> bytes, const std::string& name,
+                                                      ErrorCode code = ErrorCode::kData);
+  virtual ~SafetensorsFile() = default;
+  virtual const std::map<std::string, TensorView>& tensors() const = 0;
+  virtual const std::map<std::string, std::string>& metadata() const = 0;
+  // Throws naming the file and the nearest existing name.
+  virtual const TensorView& at(const std::string& name) const = 0;
+};
+
+// Collects views (not copied; alive until Write returns). metadata {"format": "pt"} is always written.
+class SafetensorsWriter {
+ public:
+  void Add(const std::string& name, TensorView view);
+  void SetMetadata(const std::string& key, const std::string& value);
+  // Returns the SHA-256 of the file, hashed while written.
+  std::string Write(FileSystem& fs, const std::string& path) const;
+
+ private:
+  std::map<std::string, TensorView> tensors_;
+  std::map<std::string, std::string> metadata_;
+};
+
+}  // namespace graticule

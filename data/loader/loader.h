@@ -1,0 +1,65 @@
+// Streams batches of a dataset: keyed order, worker threads that read, decode, crop and resize, and a ring of buffers.
+//
+// The sample at global position p of epoch e is a pure function of (seed, e, p): the same for any number of ranks,
+// threads and restarts. Global batch t holds positions [t*G, (t+1)*G); rank r takes the slice [r*G/R, (r+1)*G/R).
+// A bad record is replaced by the next good record in dataset order, decided by bytes alone, counted and reported.
+// One consumer thread; workers are owned. Destroying the loader joins them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/host_allocator.h"
+#include "data/batch.h"
+#include "data/dataset.h"
+
+namespace graticule {
+
+struct AugmentOptions {
+  int64_t image_size = 224;
+  std::string kind = "random_resized_crop";  // or "centre_crop" (short side resize, then centre crop)
+  double scale_min = 0.9, scale_max = 1.0;   // area share of the crop
+  double ratio_min = 0.75, ratio_max = 4.0 / 3.0;
+  std::string filter = "bicubic";            // or "bilinear"
+  bool apply_exif_orientation = true;
+};
+
+struct LoaderOptions {
+  uint64_t seed = 0;
+  int64_t global_batch = 0;
+  int rank = 0, world_size = 1;
+  bool shuffle = true;           // false: dataset order
+  int64_t epoch_samples = 0;     // 0: floor(N / global_batch) * global_batch; the tail is dropped in training
+  bool drop_last = true;         // false (evaluation): the last batch is padded with position -1
+  int threads = 0;               // 0: CPUs in the affinity mask
+  int depth = 3;                 // batches in flight
+  int64_t views = 1;
+  int64_t max_bad = 0;           // 0: max(10, 0.1 % of records)
+  AugmentOptions augment;
+};
+
+struct LoaderStats {
+  int64_t batches = 0, images = 0, bad_records = 0, io_retries = 0;
+  double wait_s = 0, read_s = 0, decode_s = 0;   // summed over workers except wait_s
+  std::vector<BadRecord> quarantine;             // first 1,000
+};
+
+class Loader {
+ public:
+  virtual ~Loader() = default;
+  static std::unique_ptr<Loader> Create(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options,
+                                        HostAllocator& memory = PageableAllocator());
+  virtual int64_t batches_per_epoch() const = 0;
+  // Repositions in O(1): the next batch is global batch `batch` of `epoch`. Drops what is in flight.
+  virtual void Seek(int64_t epoch, int64_t batch) = 0;
+  // Blocks. Runs on into the next epoch in training; returns nullptr at the end when drop_last is false.
+  // The returned batch is valid until Release or the next-but-(depth-1) call.
+  virtual const Batch* Next() = 0;
+  virtual void Release(const Batch* batch) = 0;
+  virtual LoaderStats stats() const = 0;
+  virtual std::string order_name() const = 0;   // "feistel-v1"; part of every checkpoint
+};
+
+}  // namespace graticule

@@ -1,0 +1,34 @@
+// A place on Earth and the distance between two. Degrees, WGS84, always (lat, lon) in this order.
+// All geodesy is double precision with fused multiply-add off, so results do not depend on the machine.
+#pragma once
+
+#include <cmath>
+
+namespace graticule {
+
+struct LatLon {
+  double lat_deg = 0;  // [-90, 90]
+  double lon_deg = 0;  // [-180, 180)
+  bool operator==(const LatLon&) const = default;
+};
+
+inline constexpr double kEvaluationRadiusKm = 6371.0;    // distances in reports (CONTRACTS 8)
+inline constexpr double kSoftLabelRadiusKm = 6378.137;   // haversine-smoothed labels (specs: PIGEON section 4)
+
+// Great-circle distance in km; the haversine argument is clamped to [0, 1].
+double HaversineKm(LatLon a, LatLon b, double radius_km = kEvaluationRadiusKm);
+
+// Finite, |lat| <= 90, |lon| <= 360.
+bool IsValid(LatLon p);
+
+// Longitude wrapped into [-180, 180); latitude must already be in range.
+LatLon Normalised(LatLon p);
+
+// Mean score of GeoGuessr-like games: 5000 * exp(-d / 1492.7).
+double GeoScore(double error_km);
+
+struct UnitVector { double x = 0, y = 0, z = 0; };
+UnitVector ToUnitVector(LatLon p);
+LatLon ToLatLon(UnitVector v);  // v need not be normalised; the zero vector gives (0, 0)
+
+}  // namespace graticule

@@ -1,0 +1,55 @@
+#include "launch/verb.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace graticule {
+namespace {
+
+int Fail(const Error& error, bool json) {
+  fmt::print(stderr, "error: {}\n", error.what());
+  if (json) {
+    const nlohmann::json object = {{"error", {{"code", error.exit_code()}, {"message", error.message()},
+                                              {"where", error.where()}, {"hint", error.hint()}}}};
+    fmt::print("{}\n", object.dump());
+  }
+  return error.exit_code();
+}
+
+void PrintHelp(const std::string& program, const std::vector<Verb>& verbs) {
+  fmt::print("usage: {} <verb> [options]\n\n", program);
+  for (const Verb& verb : verbs) fmt::print("  {:<16} {}\n", verb.name, verb.summary);
+  fmt::print("\n`{} <verb> --help` explains one.\n", program);
+}
+
+}  // namespace
+
+int RunVerbs(const std::string& program, const std::vector<Verb>& verbs, int argc, char** argv) {
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
+  try {
+    if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h") {
+      PrintHelp(program, verbs);
+      return arguments.empty() ? static_cast<int>(ErrorCode::kUsage) : 0;
+    }
+    for (size_t words = std::min<size_t>(2, arguments.size()); words >= 1; --words) {
+      std::string name = arguments[0];
+      if (words == 2) name += " " + arguments[1];
+      for (const Verb& verb : verbs) {
+        if (verb.name == name) return verb.run({arguments.begin() + words, arguments.end()});
+      }
+    }
+    throw Error(ErrorCode::kUsage, fmt::format("unknown verb \"{}\"", arguments[0]), "", fmt::format("`{} --help` lists them", program));
+  } catch (const Error& error) {
+    return Fail(error, json);
+  } catch (const std::exception& error) {
+    return Fail(Error(ErrorCode::kBug, error.what(), "", "This is a bug in graticule; please report it."), json);
+  }
+}
+
+}  // namespace graticule
