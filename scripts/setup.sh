@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# Installs what graticule needs to build: Debian packages, and LibTorch from PyPI wheels into .deps/.
+#
+#   scripts/setup.sh [--test] [--dev] [--oracles] [--cuda]
+#
+#   --test     GoogleTest and Google Benchmark
+#   --dev      clang, its fuzzing runtime, clang-tidy, clang-format
+#   --oracles  the Python reference implementations that parity tests and benchmarks compare with (about 5 GB)
+#   --cuda     nvcc, NCCL, cuDNN and nvJPEG from wheels, where no CUDA toolkit is installed
+#
+# Idempotent, and silent when nothing is missing. Without root it names the packages to ask an administrator for.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/versions.env
+source scripts/versions.env
+deps=${GRATICULE_DEPS_DIR:-$PWD/.deps}
+
+packages=$DEBIAN_BUILD
+oracles=no cuda=no
+for option in "$@"; do
+  case $option in
+    --test) packages+=" $DEBIAN_TEST" ;;
+    --dev) packages+=" $DEBIAN_DEV" ;;
+    --oracles) oracles=yes ;;
+    --cuda) cuda=yes ;;
+    -h|--help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "setup.sh: unknown option $option (known: --test --dev --oracles --cuda)" >&2; exit 2 ;;
+  esac
+done
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+
+# Debian packages -----------------------------------------------------------------------------------------
+missing=()
+if command -v dpkg-query >/dev/null; then
+  for package in $packages; do
+    [[ $(dpkg-query -W -f='${Status}' "$package" 2>/dev/null) == *" installed" ]] || missing+=("$package")
+  done
+else
+  say "this is not Debian or Ubuntu: make sure the equivalents of these are installed: $packages"
+fi
+if ((${#missing[@]})); then
+  if ((EUID == 0)); then root=(); elif sudo -n true 2>/dev/null; then root=(sudo); else
+    say "these packages are missing and installing them needs root:"
+    say "  ask an administrator to run:  apt-get install ${missing[*]}"
+    exit 2
+  fi
+  say "installing ${#missing[@]} Debian packages"
+  "${root[@]}" apt-get -qq update
+  DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+# Wheels --------------------------------------------------------------------------------------------------
+# A folder of wheels is complete when its stamp holds the pins it was installed from.
+has() { [[ -f $1/.pins && $(<"$1/.pins") == "$2" ]]; }
+mkdir -p "$deps"
+
+pip_bootstrap() {
+  [[ -x $deps/pip/bin/pip ]] || python3 -m venv "$deps/pip"
+}
+install_flat() {  # folder, pins: unpacks wheels without their dependencies
+  has "$1" "$2" && return
+  pip_bootstrap
+  say "unpacking into ${1#"$PWD"/}: $2"
+  rm -rf "$1.new"
+  # shellcheck disable=SC2086
+  "$deps/pip/bin/pip" install -q --disable-pip-version-check --no-deps --no-compile --only-binary=:all: --target "$1.new" $2
+  printf %s "$2" >"$1.new/.pins"
+  rm -rf "$1"
+  mv "$1.new" "$1"
+}
+
+install_flat "$deps/torch" "$TORCH_WHEELS"
+if [[ $cuda == yes ]]; then
+  if [[ -x ${CUDA_HOME:-/usr/local/cuda}/bin/nvcc ]] || command -v nvcc >/dev/null; then
+    # The toolkit compiles; NCCL must be the one torch pins, so it comes from its wheel all the same.
+    install_flat "$deps/cuda" "$(tr -s ' \n' '\n' <<<"$CUDA_WHEELS" | grep '^nvidia-nccl')"
+  else
+    install_flat "$deps/cuda" "$CUDA_WHEELS"
+  fi
+fi
+if [[ $oracles == yes ]] && ! has "$deps/oracles" "$ORACLE_WHEELS"; then
+  say "installing the reference implementations (about 5 GB, a few minutes)"
+  rm -rf "$deps/oracles"
+  python3 -m venv "$deps/oracles"
+  # shellcheck disable=SC2086
+  "$deps/oracles/bin/pip" install -q --disable-pip-version-check --only-binary=:all: $ORACLE_WHEELS
+  printf %s "$ORACLE_WHEELS" >"$deps/oracles/.pins"
+fi
