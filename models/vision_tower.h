@@ -1,7 +1,8 @@
 // CLIP vision tower (ViT), Hugging Face names and semantics (docs/MODELS.md). Any size by config.
 //
 // Legend: B batch, T = (image_size / patch_size)^2 + 1 tokens, W width, P projection dim.
-// Parameters are named with HF keys ("vision_model.encoder.layers.0.self_attn.q_proj.weight", ...). Not thread-safe.
+// Parameters are named with HF keys ("vision_model.encoder.layers.0.self_attn.q_proj.weight", ...). Not
+// thread-safe.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,7 +17,10 @@
 
 namespace graticule {
 
-struct NamedTensor { std::string name; at::Tensor tensor; };
+struct NamedTensor {
+  std::string name;
+  at::Tensor tensor;
+};
 
 struct VisionOutput {
   at::Tensor last_hidden_state_BTW;  // before post_layernorm
@@ -26,7 +30,7 @@ struct VisionOutput {
 
 class VisionTower {
  public:
-  VisionTower(const VisionConfig& config, uint64_t seed);   // random init, keyed by parameter name
+  VisionTower(const VisionConfig& config, uint64_t seed);  // random init, keyed by parameter name
 
   // images_B3HW: normalised floats. needs_*: which outputs to compute.
   VisionOutput Forward(const at::Tensor& images_B3HW, bool needs_pooler, bool needs_embeds);

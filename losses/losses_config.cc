@@ -1,0 +1,33 @@
+#include "losses/losses_config.h"
+
+namespace graticule {
+
+void LossWeights::Bind(Section& s) {
+  s.Field("geocell", &geocell,
+          {.help = "haversine-smoothed cross-entropy over geocells", .min = 0, .max = 1e6});
+  s.Field("climate", &climate, {.help = "cross-entropy over the 30 climate classes", .min = 0, .max = 1e6});
+  s.Field("month", &month, {.help = "cross-entropy over the 12 months", .min = 0, .max = 1e6});
+  s.Field("regression", &regression,
+          {.help = "mean squared error of the 6 standardised attributes", .min = 0, .max = 1e6});
+}
+
+void LossConfig::Bind(Section& s) {
+  s.Choice("kind", &kind, {"geocells"}, "which objective");
+  s.Choice(
+      "label", &label, {"code", "paper"},
+      "soft labels count distance from: code, the nearest centre; paper, the centre of the containing cell");
+  s.Field("tau_km", &tau_km,
+          {.help = "scale of the label smoothing; 0: hard labels", .unit = "km", .min = 0, .max = 20000});
+  s.Field("normalise", &normalise, {.help = "divide each soft label by its sum"});
+  s.Field(
+      "elevation_offset_m", &elevation_offset_m,
+      {.help = "added before the logarithm of the elevation target", .unit = "m", .min = 0, .max = 12000});
+  s.Sub("weights", &weights, "one weight per term; 0 removes the term and its head");
+  s.Check([this]() -> std::string {
+    const bool any =
+        weights.geocell > 0 || weights.climate > 0 || weights.month > 0 || weights.regression > 0;
+    return any ? "" : "every weight of loss.weights is 0: nothing would be trained";
+  });
+}
+
+}  // namespace graticule
