@@ -4,7 +4,6 @@
 using graticule::Verb;
 
 int main(int argc, char** argv) {
-  const std::vector<Verb> verbs = {
-  };
+  const std::vector<Verb> verbs = {};
   return graticule::RunVerbs("graticule-data", verbs, argc, argv);
 }

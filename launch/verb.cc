@@ -14,8 +14,11 @@ namespace {
 int Fail(const Error& error, bool json) {
   fmt::print(stderr, "error: {}\n", error.what());
   if (json) {
-    const nlohmann::json object = {{"error", {{"code", error.exit_code()}, {"message", error.message()},
-                                              {"where", error.where()}, {"hint", error.hint()}}}};
+    const nlohmann::json object = {{"error",
+                                    {{"code", error.exit_code()},
+                                     {"message", error.message()},
+                                     {"where", error.where()},
+                                     {"hint", error.hint()}}}};
     fmt::print("{}\n", object.dump());
   }
   return error.exit_code();
@@ -44,11 +47,13 @@ int RunVerbs(const std::string& program, const std::vector<Verb>& verbs, int arg
         if (verb.name == name) return verb.run({arguments.begin() + words, arguments.end()});
       }
     }
-    throw Error(ErrorCode::kUsage, fmt::format("unknown verb \"{}\"", arguments[0]), "", fmt::format("`{} --help` lists them", program));
+    throw Error(ErrorCode::kUsage, fmt::format("unknown verb \"{}\"", arguments[0]), "",
+                fmt::format("`{} --help` lists them", program));
   } catch (const Error& error) {
     return Fail(error, json);
   } catch (const std::exception& error) {
-    return Fail(Error(ErrorCode::kBug, error.what(), "", "This is a bug in graticule; please report it."), json);
+    return Fail(Error(ErrorCode::kBug, error.what(), "", "This is a bug in graticule; please report it."),
+                json);
   }
 }
 

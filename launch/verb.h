@@ -1,7 +1,7 @@
 // A verb of the command line: `graticule <verb> [<sub-verb>] [options]`.
 //
-// Verbs parse their own arguments with Boost.Program_options, write results to stdout (with --json exactly one
-// object), messages to stderr, throw Error on failure, and return the exit code otherwise.
+// Verbs parse their own arguments with Boost.Program_options, write results to stdout (with --json exactly
+// one object), messages to stderr, throw Error on failure, and return the exit code otherwise.
 #pragma once
 
 #include <functional>
@@ -11,8 +11,8 @@
 namespace graticule {
 
 struct Verb {
-  std::string name;      // "train", "data import"
-  std::string summary;   // one line for --help
+  std::string name;     // "train", "data import"
+  std::string summary;  // one line for --help
   std::function<int(const std::vector<std::string>& arguments)> run;
 };
 

@@ -1,0 +1,37 @@
+// Argument parsing shared by all verbs: Boost.Program_options with --help and --json everywhere, and mistakes
+// turned into Error(kUsage).
+#pragma once
+
+#include <boost/program_options.hpp>
+#include <string>
+#include <vector>
+
+namespace graticule {
+
+class Options {
+ public:
+  // usage: "graticule submit [options] -- --config FILE [key=value...]"
+  Options(std::string usage, std::string summary);
+
+  boost::program_options::options_description& visible() { return visible_; }
+  // Collects positional words under `name` (no limit on their number).
+  void Positional(const std::string& name, const std::string& help);
+
+  // True if the verb should go on; false after --help was printed. Throws Error(kUsage).
+  bool Parse(const std::vector<std::string>& arguments);
+
+  bool Has(const std::string& name) const { return values_.count(name) > 0 && !values_[name].defaulted(); }
+  template <typename T>
+  T Get(const std::string& name) const {
+    return values_[name].as<T>();
+  }
+  std::vector<std::string> Words(const std::string& name) const;  // empty when absent
+  bool json() const { return values_.count("json") > 0; }
+
+ private:
+  std::string usage_, summary_, positional_;
+  boost::program_options::options_description visible_, hidden_;
+  boost::program_options::variables_map values_;
+};
+
+}  // namespace graticule

@@ -1,0 +1,96 @@
+#include "launch/verbs/status.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "launch/options.h"
+#include "launch/run_decision.h"
+
+namespace graticule {
+namespace {
+
+namespace fs = std::filesystem;
+// Remembers the attempt that was requeued although it never wrote a status, so that it happens once only.
+constexpr const char* kUnstartedMark = "requeued_unstarted";
+
+bool CheckpointIsGood(const std::string& run_dir, const RunStatus& status) {
+  if (status.last_checkpoint.empty()) return false;
+  const fs::path name(status.last_checkpoint);
+  const fs::path path = name.is_absolute() ? name : fs::path(run_dir) / name;
+  // The trainer verifies a checkpoint before it names it here; the manifest is what it publishes last.
+  return fs::exists(path / "MANIFEST.json") ||
+         fs::exists(fs::path(run_dir) / "ckpt" / name.filename() / "MANIFEST.json");
+}
+
+Decision DecideForRun(const std::string& run_dir, const std::string& attempt, int code) {
+  const auto status = ReadRunStatus(run_dir);
+  const fs::path mark = fs::path(run_dir) / kUnstartedMark;
+  std::string earlier;
+  std::ifstream(mark) >> earlier;
+  const Decision decision = Decide(status, attempt, code, status && CheckpointIsGood(run_dir, *status),
+                                   FollowsAttempt(attempt, earlier));
+  const bool unstarted = !status || status->attempt != attempt;
+  if (decision == Decision::kRequeue && unstarted) {
+    std::ofstream(mark) << attempt << '\n';
+  } else {
+    fs::remove(mark);
+  }
+  return decision;
+}
+
+int Run(const std::vector<std::string>& arguments) {
+  Options options(
+      "graticule status RUN [--decide RUN --attempt ID --code N]",
+      "Prints how a run stands, or with --decide what a batch script should do: requeue, stop or done.");
+  namespace po = boost::program_options;
+  options.visible().add_options()("decide", po::value<std::string>(), "run folder to decide about")(
+      "attempt", po::value<std::string>()->default_value(""),
+      "attempt id of this job, <job>_<array task>_<restart count>")(
+      "code", po::value<int>()->default_value(0), "what mpirun returned");
+  options.Positional("run", "run folder");
+  if (!options.Parse(arguments)) return 0;
+
+  if (options.Has("decide")) {
+    const Decision decision = DecideForRun(options.Get<std::string>("decide"),
+                                           options.Get<std::string>("attempt"), options.Get<int>("code"));
+    if (options.json())
+      fmt::print("{}\n", nlohmann::json{{"decision", NameOf(decision)}}.dump());
+    else
+      fmt::print("{}\n", NameOf(decision));
+    return 0;
+  }
+  const auto runs = options.Words("run");
+  if (runs.size() != 1)
+    throw Error(ErrorCode::kUsage, "name one run folder", "", "graticule status runs/demo");
+  const auto status = ReadRunStatus(runs[0]);
+  if (!status) throw Error(ErrorCode::kUsage, "there is no status.json", runs[0], "Is this a run folder?");
+  if (options.json()) {
+    fmt::print("{}\n", nlohmann::json{{"run", runs[0]},
+                                      {"state", status->state},
+                                      {"exit_code", status->exit_code},
+                                      {"reason", status->reason},
+                                      {"stage", status->stage},
+                                      {"step", status->step},
+                                      {"attempt", status->attempt},
+                                      {"last_checkpoint", status->last_checkpoint},
+                                      {"host", status->host},
+                                      {"pid", status->pid},
+                                      {"updated_utc", status->updated_utc}}
+                           .dump());
+    return 0;
+  }
+  fmt::print("{}: {} at step {} ({})\n", runs[0], status->state, status->step, status->updated_utc);
+  if (!status->reason.empty()) fmt::print("  reason: {} (exit code {})\n", status->reason, status->exit_code);
+  if (!status->last_checkpoint.empty()) fmt::print("  last checkpoint: {}\n", status->last_checkpoint);
+  return 0;
+}
+
+}  // namespace
+
+Verb StatusVerb() { return {"status", "how a run stands or ended", Run}; }
+
+}  // namespace graticule

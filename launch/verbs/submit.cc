@@ -1,0 +1,123 @@
+#include "launch/verbs/submit.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <regex>
+
+#include "base/error.h"
+#include "launch/options.h"
+#include "launch/submit_script.h"
+
+namespace graticule {
+namespace {
+
+namespace po = boost::program_options;
+
+void Describe(po::options_description& options) {
+  options.add_options()("config", po::value<std::vector<std::string>>()->composing(),
+                        "configuration file (repeatable)")(
+      "run", po::value<std::string>(), "run folder, as run.dir of the configuration (required)")(
+      "dry-run", "print the script and submit nothing")("job-name", po::value<std::string>(),
+                                                        "job name (default: name of the run folder)")(
+      "partition", po::value<std::string>()->default_value(""), "partition")(
+      "account", po::value<std::string>()->default_value(""), "account")(
+      "qos", po::value<std::string>()->default_value(""), "quality of service")(
+      "time", po::value<std::string>()->default_value("24:00:00"),
+      "time limit of one segment, HH:MM:SS or D-HH:MM:SS")("nodes", po::value<int>()->default_value(1),
+                                                           "nodes")(
+      "gpus-per-node", po::value<int>()->default_value(1), "ranks per node, one per GPU")(
+      "cpu", "CPU ranks: ask for no GPUs")("cpus-per-rank", po::value<int>()->default_value(8),
+                                           "cores per rank")("lead", po::value<int>()->default_value(300),
+                                                             "seconds of warning before the time limit")(
+      "env", po::value<std::vector<std::string>>()->composing(), "NAME=value for the ranks (repeatable)")(
+      "program", po::value<std::string>()->default_value("graticule"), "graticule as seen on the nodes");
+}
+
+int AtLeastOne(const Options& options, const char* name) {
+  const int value = options.Get<int>(name);
+  if (value < 1) throw Error(ErrorCode::kUsage, fmt::format("--{} is {}, expected at least 1", name, value));
+  return value;
+}
+
+SubmitOptions Read(const Options& options) {
+  SubmitOptions o;
+  if (!options.Has("run"))
+    throw Error(ErrorCode::kUsage, "--run is missing", "", "Name the run folder, e.g. --run runs/b32-osv5m.");
+  o.run_dir = options.Get<std::string>("run");
+  const auto name = std::filesystem::path(o.run_dir).filename().string();
+  o.job_name =
+      options.Has("job-name") ? options.Get<std::string>("job-name") : (name.empty() ? "graticule" : name);
+  o.partition = options.Get<std::string>("partition");
+  o.account = options.Get<std::string>("account");
+  o.qos = options.Get<std::string>("qos");
+  o.time = options.Get<std::string>("time");
+  if (!std::regex_match(o.time, std::regex(R"((\d+-)?\d{1,2}:\d{2}:\d{2})"))) {
+    throw Error(ErrorCode::kUsage, fmt::format("--time is \"{}\", expected HH:MM:SS or D-HH:MM:SS", o.time));
+  }
+  o.nodes = AtLeastOne(options, "nodes");
+  o.ranks_per_node = AtLeastOne(options, "gpus-per-node");
+  o.cpus_per_rank = AtLeastOne(options, "cpus-per-rank");
+  o.lead_s = AtLeastOne(options, "lead");
+  o.gpus = !options.Has("cpu");
+  o.environment = options.Words("env");
+  for (const std::string& line : o.environment) {
+    if (!std::regex_search(line, std::regex("^[A-Za-z_][A-Za-z0-9_]*="))) {
+      throw Error(ErrorCode::kUsage, fmt::format("--env \"{}\", expected NAME=value", line));
+    }
+  }
+  o.graticule = options.Get<std::string>("program");
+  const auto configs = options.Words("config");
+  if (configs.empty())
+    throw Error(ErrorCode::kUsage, "--config is missing", "", "Name at least one configuration file.");
+  for (const std::string& config : configs) {
+    if (!std::filesystem::exists(config))
+      throw Error(ErrorCode::kUsage, "there is no such configuration file", config);
+    o.train_arguments.insert(o.train_arguments.end(), {"--config", config});
+  }
+  o.train_arguments.push_back("run.dir=" + o.run_dir);
+  for (const std::string& word : options.Words("overrides")) o.train_arguments.push_back(word);
+  return o;
+}
+
+void Submit(const std::string& script) {
+  FILE* sbatch = popen("sbatch", "w");
+  if (!sbatch)
+    throw Error(ErrorCode::kUsage, "cannot start sbatch", "", "Use --dry-run on a machine without SLURM.");
+  const size_t written = fwrite(script.data(), 1, script.size(), sbatch);
+  const int status = pclose(sbatch);
+  if (status != 0 || written != script.size()) {
+    throw Error(ErrorCode::kUsage, fmt::format("sbatch refused the script (status {})", status), "",
+                "Look at it with --dry-run.");
+  }
+}
+
+int Run(const std::vector<std::string>& arguments) {
+  Options options(
+      "graticule submit --config FILE... --run DIR [options] [key=value...]",
+      "Submits a SLURM job that trains under mpirun: it writes a checkpoint when its time runs out or it is\n"
+      "preempted, and requeues itself until the run is finished. --dry-run prints the script.");
+  Describe(options.visible());
+  options.Positional("overrides", "dotted overrides, e.g. optim.lr=3e-4");
+  if (!options.Parse(arguments)) return 0;
+  const std::string script = SubmitScript(Read(options));
+  if (options.Has("dry-run")) {
+    if (options.json())
+      fmt::print("{}\n", nlohmann::json{{"script", script}}.dump());
+    else
+      fmt::print("{}", script);
+    return 0;
+  }
+  std::filesystem::create_directories(
+      options.Get<std::string>("run"));  // sbatch opens the log before the job starts
+  Submit(script);
+  return 0;
+}
+
+}  // namespace
+
+Verb SubmitVerb() { return {"submit", "train on a SLURM cluster, with requeue", Run}; }
+
+}  // namespace graticule
