@@ -1,0 +1,108 @@
+#include "models/transformer_block.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "models/activation.h"
+
+namespace graticule {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+at::Tensor Attention(const BlockShape& shape, at::ArrayRef<at::Tensor> w, const at::Tensor& x_BTW) {
+  const int64_t batch = x_BTW.size(0), tokens = x_BTW.size(1), width = x_BTW.size(2);
+  const at::Tensor weight = at::cat({w[kQueryWeight], w[kKeyWeight], w[kValueWeight]});
+  const at::Tensor bias = at::cat({w[kQueryBias], w[kKeyBias], w[kValueBias]});
+  const at::Tensor qkv = at::linear(x_BTW, weight, bias)
+                             .view({batch, tokens, 3, shape.heads, width / shape.heads})
+                             .permute({2, 0, 3, 1, 4});
+  const std::vector<at::Tensor> parts = qkv.unbind(0);
+  const at::Tensor mixed = at::scaled_dot_product_attention(parts[0], parts[1], parts[2]);
+  return at::linear(mixed.transpose(1, 2).reshape({batch, tokens, width}), w[kOutWeight], w[kOutBias]);
+}
+
+at::Tensor Mlp(const BlockShape& shape, at::ArrayRef<at::Tensor> w, const at::Tensor& x_BTW) {
+  const at::Tensor hidden = at::linear(x_BTW, w[kFc1Weight], w[kFc1Bias]);
+  return at::linear(shape.quick_gelu ? QuickGelu(hidden) : at::gelu(hidden), w[kFc2Weight], w[kFc2Bias]);
+}
+
+class RecomputedBlock : public torch::autograd::Function<RecomputedBlock> {
+ public:
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, at::TensorList masters,
+                            at::TensorList casts, const BlockShape& shape) {
+    variable_list saved{x};
+    saved.insert(saved.end(), casts.begin(), casts.end());
+    ctx->save_for_backward(std::move(saved));
+    ctx->saved_data["heads"] = shape.heads;
+    ctx->saved_data["quick_gelu"] = shape.quick_gelu;
+    ctx->saved_data["norm_eps"] = shape.norm_eps;
+    return RunBlock(shape, casts, x);
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    const BlockShape shape{ctx->saved_data["heads"].toInt(), ctx->saved_data["quick_gelu"].toBool(),
+                           ctx->saved_data["norm_eps"].toDouble()};
+    const variable_list saved = ctx->get_saved_variables();
+    variable_list inputs, wanted;
+    std::vector<size_t> slots;  // which forward input each wanted gradient belongs to
+    for (size_t i = 0; i < saved.size(); ++i) {
+      inputs.push_back(saved[i].detach());
+      if (!ctx->needs_input_grad(i)) continue;
+      inputs.back().requires_grad_(true);
+      wanted.push_back(inputs.back());
+      slots.push_back(i);
+    }
+    variable_list found;
+    {
+      at::AutoGradMode enable(true);
+      const at::Tensor out = RunBlock(shape, at::TensorList(inputs).slice(1), inputs[0]);
+      found = torch::autograd::grad({out}, wanted, {grads[0]});
+    }
+    // One slot per forward input: x, masters, casts (no gradient), shape.
+    variable_list result(1 + 2 * kBlockWeights + 1);
+    for (size_t i = 0; i < slots.size(); ++i)
+      result[slots[i]] = slots[i] == 0 ? found[i] : found[i].to(at::kFloat);
+    return result;
+  }
+};
+
+}  // namespace
+
+const std::array<std::string, kBlockWeights>& BlockWeightNames() {
+  static const std::array<std::string, kBlockWeights> names = {"self_attn.k_proj.weight",
+                                                               "self_attn.k_proj.bias",
+                                                               "self_attn.v_proj.weight",
+                                                               "self_attn.v_proj.bias",
+                                                               "self_attn.q_proj.weight",
+                                                               "self_attn.q_proj.bias",
+                                                               "self_attn.out_proj.weight",
+                                                               "self_attn.out_proj.bias",
+                                                               "layer_norm1.weight",
+                                                               "layer_norm1.bias",
+                                                               "mlp.fc1.weight",
+                                                               "mlp.fc1.bias",
+                                                               "mlp.fc2.weight",
+                                                               "mlp.fc2.bias",
+                                                               "layer_norm2.weight",
+                                                               "layer_norm2.bias"};
+  return names;
+}
+
+at::Tensor RunBlock(const BlockShape& shape, at::ArrayRef<at::Tensor> w, const at::Tensor& x_BTW) {
+  const int64_t width = x_BTW.size(2);
+  const at::Tensor attended =
+      x_BTW +
+      Attention(shape, w, at::layer_norm(x_BTW, {width}, w[kNorm1Weight], w[kNorm1Bias], shape.norm_eps));
+  return attended +
+         Mlp(shape, w, at::layer_norm(attended, {width}, w[kNorm2Weight], w[kNorm2Bias], shape.norm_eps));
+}
+
+at::Tensor RunRecomputedBlock(const BlockShape& shape, at::ArrayRef<at::Tensor> masters,
+                              at::ArrayRef<at::Tensor> casts, const at::Tensor& x_BTW) {
+  return RecomputedBlock::apply(x_BTW, masters, casts, shape);
+}
+
+}  // namespace graticule
