@@ -14,17 +14,9 @@
 #include "base/host_allocator.h"
 #include "data/batch.h"
 #include "data/dataset.h"
+#include "data/image/augment_options.h"
 
 namespace graticule {
-
-struct AugmentOptions {
-  int64_t image_size = 224;
-  std::string kind = "random_resized_crop";  // or "centre_crop" (short side resize, then centre crop)
-  double scale_min = 0.9, scale_max = 1.0;   // area share of the crop
-  double ratio_min = 0.75, ratio_max = 4.0 / 3.0;
-  std::string filter = "bicubic";            // or "bilinear"
-  bool apply_exif_orientation = true;
-};
 
 struct LoaderOptions {
   uint64_t seed = 0;

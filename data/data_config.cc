@@ -1,0 +1,86 @@
+#include "data/data_config.h"
+
+#include <fmt/format.h>
+
+namespace graticule {
+
+namespace {
+
+// An increasing pair of positive numbers, or an error naming the key.
+std::string CheckRange(const std::string& key, const std::vector<double>& range, double max) {
+  if (range.size() != 2) {
+    return fmt::format("data.augment.{} has {} values, expected [low, high]", key, range.size());
+  }
+  if (!(range[0] > 0 && range[0] <= range[1] && range[1] <= max)) {
+    return fmt::format("data.augment.{} is [{}, {}], expected 0 < low <= high <= {}", key, range[0], range[1],
+                       max);
+  }
+  return "";
+}
+
+}  // namespace
+
+void AugmentConfig::Bind(Section& s) {
+  s.Choice("kind", &kind, {"random_resized_crop", "centre_crop"}, "how a training image becomes a square");
+  s.Field("scale", &scale, {.help = "[low, high] share of the image's area that a random crop covers"});
+  s.Field("ratio", &ratio, {.help = "[low, high] width over height of a random crop"});
+  s.Choice("filter", &filter, {"bicubic", "bilinear"}, "resampling filter, equal to Pillow's");
+  s.Check([this] { return CheckRange("scale", scale, 1.0); });
+  s.Check([this] { return CheckRange("ratio", ratio, 100.0); });
+}
+
+void DataConfig::Bind(Section& s) {
+  s.Field("train", &train, {.help = "dataset folders to train on, concatenated in this order"});
+  s.Field("val", &val, {.help = "dataset folders to evaluate on", .on_resume = OnResume::kFree});
+  s.Field("train_split", &train_split, {.help = "splits of the training folders to use; empty: all records"});
+  s.Field(
+      "val_split", &val_split,
+      {.help = "splits of the evaluation folders to use; empty: all records", .on_resume = OnResume::kFree});
+  s.Sub("augment", &augment, "crop and resize of training images");
+  s.Choice("exif_orientation", &exif_orientation, {"apply", "ignore"},
+           "whether an image is turned as its EXIF tag asks, in training, evaluation and prediction alike");
+  s.Field("threads", &threads,
+          {.help = "decoding threads per rank; 0: CPUs in the rank's affinity mask",
+           .min = 0,
+           .max = 1024,
+           .on_resume = OnResume::kFree});
+  s.Field("depth", &depth,
+          {.help = "batches prepared ahead",
+           .unit = "batches",
+           .min = 1,
+           .max = 64,
+           .on_resume = OnResume::kFree});
+  s.Field("max_bad", &max_bad,
+          {.help = "bad records a rank may replace before the run stops; 0: max(10, 0.1 % of records)",
+           .unit = "records",
+           .min = 0,
+           .on_resume = OnResume::kFree});
+  s.Field("epoch_samples", &epoch_samples,
+          {.help = "samples per epoch; 0: the whole dataset without its incomplete last batch",
+           .unit = "samples",
+           .min = 0});
+  s.Field("stats", &stats,
+          {.help = "JSON file with the means and deviations of the regression targets; "
+                   "empty: computed over the training split"});
+}
+
+AugmentOptions DataConfig::TrainAugment(int64_t image_size) const {
+  AugmentOptions options = EvalAugment(image_size);
+  options.kind = augment.kind;
+  options.scale_min = augment.scale.at(0);
+  options.scale_max = augment.scale.at(1);
+  options.ratio_min = augment.ratio.at(0);
+  options.ratio_max = augment.ratio.at(1);
+  return options;
+}
+
+AugmentOptions DataConfig::EvalAugment(int64_t image_size) const {
+  AugmentOptions options;
+  options.image_size = image_size;
+  options.kind = "centre_crop";
+  options.filter = augment.filter;
+  options.apply_exif_orientation = exif_orientation == "apply";
+  return options;
+}
+
+}  // namespace graticule

@@ -1,0 +1,44 @@
+// Section `data:` of a configuration: which datasets, how images are cropped, and how the loader is sized.
+//
+// Plain values without torch or HDF5, so that every command can check and explain them. The model decides the
+// image size and the training section the batch; both are passed in when loader options are made.
+// Fails as a configuration error (exit code 2) through Section's checks.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/config/section.h"
+#include "data/image/augment_options.h"
+
+namespace graticule {
+
+struct AugmentConfig {
+  std::string kind = "random_resized_crop";
+  std::vector<double> scale = {0.9, 1.0};         // share of the image's area
+  std::vector<double> ratio = {0.75, 4.0 / 3.0};  // width / height of the crop
+  std::string filter = "bicubic";
+  void Bind(Section& s);
+};
+
+struct DataConfig {
+  std::vector<std::string> train, val;  // dataset folders, concatenated in this order
+  std::vector<std::string> train_split = {"train"};
+  std::vector<std::string> val_split = {"val"};  // an empty list keeps all records
+  AugmentConfig augment;
+  std::string exif_orientation = "apply";  // or "ignore"; the same in train, eval and predict
+  int64_t threads = 0;                     // 0: CPUs of the rank's affinity mask
+  int64_t depth = 3;
+  int64_t max_bad = 0;        // 0: max(10, 0.1 % of records)
+  int64_t epoch_samples = 0;  // 0: the whole dataset, tail dropped
+  std::string stats;          // JSON file; empty: computed over the training split
+  void Bind(Section& s);
+
+  // How training images are made for a model of this input size.
+  AugmentOptions TrainAugment(int64_t image_size) const;
+  // How evaluation and prediction see an image: centre crop with the same filter and orientation rule.
+  AugmentOptions EvalAugment(int64_t image_size) const;
+};
+
+}  // namespace graticule
