@@ -1,10 +1,12 @@
 // Geocells: a finite set of regions that become the classes of a geocell head.
 //
-// Invariant: cells are disjoint and row = class. They need not cover the globe: CellOf gives no answer outside
-// (the label is masked), NearestCell always answers (evaluation only).
-// File: cells.safetensors (CONTRACTS 3): `centre_latlon` f64 [K,2], `count` i64 [K], `parent` i64 [K] (-1 none), and one
-// of `s2_id` u64 [K], `box` f64 [K,4] (min_lat, min_lon, max_lat, max_lon); metadata {kind, options, training_data_sha256, version}.
-// Immutable after loading; lookups are thread-safe.
+// Invariant: cells are disjoint and row = class. They need not cover the globe: CellOf gives no answer
+// outside (the label is masked), NearestCell always answers (evaluation only). File: cells.safetensors
+// (CONTRACTS 3): `centre_latlon` f64 [K,2], `count` i64 [K], `parent` i64 [K] (-1 none), and one of `s2_id`
+// u64 [K], `box` f64 [K,4] (min_lat, min_lon, max_lat, max_lon); metadata {kind, options,
+// training_data_sha256, version}. Degrees. Immutable after loading; lookups are thread-safe.
+// Fails with Error(kData) naming file and row when a file breaks the invariant, and when no cell is left to
+// build.
 #pragma once
 
 #include <cstdint>
@@ -23,25 +25,50 @@ class CellTable {
   virtual ~CellTable() = default;
 
   static std::shared_ptr<const CellTable> Load(const std::string& path);
-  void Save(const std::string& path) const;
+  virtual void Save(const std::string& path) const = 0;  // a loaded table is written back byte for byte
 
   virtual int64_t size() const = 0;
-  virtual const std::string& kind() const = 0;                 // "s2" or "quadtree"
-  virtual const std::vector<LatLon>& centres() const = 0;      // mean of member unit vectors, [K]
-  virtual const std::vector<int64_t>& counts() const = 0;      // training images per cell, [K]
-  virtual std::optional<int64_t> CellOf(LatLon p) const = 0;   // containing cell
-  virtual int64_t NearestCell(LatLon p) const = 0;             // cell with the nearest centre, total
-  virtual std::string Sha256() const = 0;                      // of the saved file's bytes
+  virtual const std::string& kind() const = 0;     // "s2" or "quadtree"
+  virtual const std::string& options() const = 0;  // the builder's options as a JSON object
+  virtual const std::string& training_data_sha256() const = 0;
+  virtual const std::vector<LatLon>& centres() const = 0;     // mean of member unit vectors, [K]
+  virtual const std::vector<int64_t>& counts() const = 0;     // training images per cell, [K]
+  virtual const std::vector<int64_t>& parents() const = 0;    // row in the next coarser table or -1, [K]
+  virtual std::optional<int64_t> CellOf(LatLon p) const = 0;  // containing cell; none for an invalid p
+  virtual int64_t NearestCell(LatLon p) const = 0;  // cell with the nearest centre, total for valid p
+  virtual int Level(int64_t row) const = 0;         // S2 level or depth in the quadtree
+  virtual std::vector<LatLon> Outline(int64_t row, int points_per_edge = 1) const = 0;  // open ring
+  virtual const std::vector<uint64_t>& s2_ids() const = 0;  // [K]; empty unless kind() == "s2"
+  virtual std::string Sha256() const = 0;                   // of the saved file's bytes
 };
 
-struct S2CellOptions { int64_t min_images = 50, max_images = 2000; int min_level = 2, max_level = 30; };
-struct QuadtreeOptions { int64_t max_images = 1000; int depth = 10; };
+struct S2CellOptions {
+  int64_t min_images = 50, max_images = 2000;  // a cell is kept when min < count, split when count > max
+  int min_level = 2, max_level = 30;
+};
+struct QuadtreeOptions {
+  int64_t max_images = 1000;  // a box is split when count >= max
+  int depth = 10;
+};
 
-// PlaNet-style adaptive S2 cells (specs/g3-and-mp16pro section 7). Deterministic in the multiset of points.
+// Builders are deterministic in the multiset of points; points that are not IsValid are left out.
+
+// PlaNet-style adaptive S2 cells (specs/g3-and-mp16pro section 7), in the order of their ids.
 std::shared_ptr<const CellTable> BuildS2Cells(std::span<const LatLon> points, const S2CellOptions& options,
                                               const std::string& training_data_sha256 = "");
-// OSV-5M's quadtree (specs/datasets 2.3).
-std::shared_ptr<const CellTable> BuildQuadtreeCells(std::span<const LatLon> points, const QuadtreeOptions& options,
+// One table per entry of max_images (falling: coarse, middle, fine). Every cell lies in exactly one cell of
+// the table before it, its parent.
+std::vector<std::shared_ptr<const CellTable>> BuildNestedS2Cells(
+    std::span<const LatLon> points, std::span<const int64_t> max_images, const S2CellOptions& options,
+    const std::string& training_data_sha256 = "");
+// OSV-5M's quadtree (specs/datasets 2.3), leaves in depth-first order.
+std::shared_ptr<const CellTable> BuildQuadtreeCells(std::span<const LatLon> points,
+                                                    const QuadtreeOptions& options,
                                                     const std::string& training_data_sha256 = "");
+
+// The CSV of the ISN partitions (class_label,hex_id,imgs_per_cell,latitude_mean,longitude_mean). Export needs
+// S2 cells; import checks labels, tokens and disjointness, and links parents when a coarser table is given.
+std::shared_ptr<const CellTable> ImportIsnCsv(const std::string& path, const CellTable* coarser = nullptr);
+void ExportIsnCsv(const CellTable& table, const std::string& path);
 
 }  // namespace graticule

@@ -1,5 +1,7 @@
 // A place on Earth and the distance between two. Degrees, WGS84, always (lat, lon) in this order.
-// All geodesy is double precision with fused multiply-add off, so results do not depend on the machine.
+// The Earth is a sphere here; its radius is an argument, because reports and soft labels use different ones.
+// All geodesy is double precision with fused multiply-add off, so that a compiler's choices change no result.
+// Plain values; every function is pure. Out-of-range input is the caller's to reject with IsValid.
 #pragma once
 
 #include <cmath>
@@ -12,8 +14,8 @@ struct LatLon {
   bool operator==(const LatLon&) const = default;
 };
 
-inline constexpr double kEvaluationRadiusKm = 6371.0;    // distances in reports (CONTRACTS 8)
-inline constexpr double kSoftLabelRadiusKm = 6378.137;   // haversine-smoothed labels (specs: PIGEON section 4)
+inline constexpr double kEvaluationRadiusKm = 6371.0;   // distances in reports (CONTRACTS 8)
+inline constexpr double kSoftLabelRadiusKm = 6378.137;  // haversine-smoothed labels (specs: PIGEON section 4)
 
 // Great-circle distance in km; the haversine argument is clamped to [0, 1].
 double HaversineKm(LatLon a, LatLon b, double radius_km = kEvaluationRadiusKm);
@@ -24,10 +26,12 @@ bool IsValid(LatLon p);
 // Longitude wrapped into [-180, 180); latitude must already be in range.
 LatLon Normalised(LatLon p);
 
-// Mean score of GeoGuessr-like games: 5000 * exp(-d / 1492.7).
+// Score of GeoGuessr-like games: 5000 * exp(-d / 1492.7), unrounded.
 double GeoScore(double error_km);
 
-struct UnitVector { double x = 0, y = 0, z = 0; };
+struct UnitVector {
+  double x = 0, y = 0, z = 0;
+};
 UnitVector ToUnitVector(LatLon p);
 LatLon ToLatLon(UnitVector v);  // v need not be normalised; the zero vector gives (0, 0)
 
