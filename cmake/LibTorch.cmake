@@ -27,5 +27,8 @@ target_precompile_headers(graticule_torch_pch PRIVATE
   <string> <vector> <map> <memory> <functional> <optional>)
 function(graticule_use_torch_pch target)
   target_link_libraries(${target} PRIVATE graticule_options)
+  # Executables would get -fPIE and GCC then ignores a header precompiled with -fPIC.
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${target} PRIVATE -fPIC)
   target_precompile_headers(${target} REUSE_FROM graticule_torch_pch)
 endfunction()
