@@ -14,14 +14,14 @@ namespace graticule {
 
 // Each value is also the exit code of the process (docs/RUNS.md).
 enum class ErrorCode : int {
-  kUsage = 2,        // command line or configuration
-  kData = 3,         // dataset, shard, image, foreign weight file
-  kCheckpoint = 4,   // our own checkpoints, or storage for them
-  kNumerics = 5,     // non-finite loss or gradient
-  kPeer = 6,         // a rank was lost or hangs
-  kNoProgress = 7,   // started three times without a new checkpoint
-  kBug = 70,         // a broken invariant of ours
-  kPreempted = 75,   // stopped on request, checkpoint good
+  kUsage = 2,       // command line or configuration
+  kData = 3,        // dataset, shard, image, foreign weight file
+  kCheckpoint = 4,  // our own checkpoints, or storage for them
+  kNumerics = 5,    // non-finite loss or gradient
+  kPeer = 6,        // a rank was lost or hangs
+  kNoProgress = 7,  // started three times without a new checkpoint
+  kBug = 70,        // a broken invariant of ours
+  kPreempted = 75,  // stopped on request, checkpoint good
 };
 
 class Error : public std::exception {
@@ -47,8 +47,8 @@ class Error : public std::exception {
 }  // namespace graticule
 
 // GRATICULE_CHECK(cond) or GRATICULE_CHECK(cond, detail): detail is anything a std::string_view takes.
-#define GRATICULE_CHECK(cond, ...)                                            \
-  do {                                                                        \
-    if (!(cond)) [[unlikely]]                                                 \
+#define GRATICULE_CHECK(cond, ...)                                                        \
+  do {                                                                                    \
+    if (!(cond)) [[unlikely]]                                                             \
       ::graticule::FailCheck(#cond, __FILE__, __LINE__, ::std::string_view{__VA_ARGS__}); \
   } while (0)

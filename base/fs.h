@@ -1,7 +1,8 @@
 // The file-system seam: every write that must survive a crash goes through here, so that tests can make the
-// n-th call fail (FaultInjector) or drop what was not synced.
+// n-th call fail (MakeFaultyFs) or drop what was not synced.
 //
-// Paths are UTF-8 strings. All functions throw Error with the given code (default kData) naming the path and errno.
+// Paths are UTF-8 strings. Everything that fails throws Error(kData) naming the operation, the path and the
+// reason of the system; callers whose files are checkpoints translate the code.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,7 @@ class WritableFile {
   virtual void Append(const void* data, size_t bytes) = 0;
   void Append(std::string_view text) { Append(text.data(), text.size()); }
   virtual void WriteAt(uint64_t offset, const void* data, size_t bytes) = 0;
-  virtual void Sync() = 0;   // fsync
+  virtual void Sync() = 0;  // fsync
   virtual void Close() = 0;
 };
 
@@ -42,7 +43,7 @@ class FileSystem {
   virtual std::unique_ptr<WritableFile> Create(const std::string& path) = 0;  // truncates
   virtual std::unique_ptr<ReadableFile> Open(const std::string& path) = 0;
   virtual void Rename(const std::string& from, const std::string& to) = 0;
-  virtual void Remove(const std::string& path) = 0;          // a missing file is no error
+  virtual void Remove(const std::string& path) = 0;  // a missing file is no error
   virtual void RemoveTree(const std::string& path) = 0;
   virtual void MakeDirs(const std::string& path) = 0;
   virtual void SyncDir(const std::string& path) = 0;
@@ -57,8 +58,8 @@ class FileSystem {
 FileSystem& PosixFs();
 
 // Wraps `inner`; before each mutating call asks `fault(operation, path)`, which may throw or _exit.
-std::unique_ptr<FileSystem> MakeFaultyFs(FileSystem& inner,
-                                         std::function<void(std::string_view operation, const std::string& path)> fault);
+std::unique_ptr<FileSystem> MakeFaultyFs(
+    FileSystem& inner, std::function<void(std::string_view operation, const std::string& path)> fault);
 
 std::string ReadFileToString(const std::string& path, uint64_t limit_bytes = 1ull << 30);
 // Writes to a sibling temporary file, fsync, rename, fsync of the folder.

@@ -1,10 +1,10 @@
 // The safetensors container (https://github.com/huggingface/safetensors, format text), torch-free.
 //
-// Reading maps the file and checks, in order: size, header length (<= 100 MB), UTF-8, JSON schema, no duplicate
-// keys, offsets without hole or overlap, shape x dtype = size, exact end. A malformed file is an Error with the
-// given code (kData for foreign files, kCheckpoint for our own). Nothing is allocated before the checks pass.
-// Writing follows the reference writer: dtype rank descending, then name; header padded to 8 bytes;
-// sibling temporary file, fsync, rename.
+// Reading maps the file and checks, in order: size, header length (<= 100 MB), UTF-8, JSON schema, no
+// duplicate keys, offsets without hole or overlap, shape x dtype = size, exact end. A malformed file is an
+// Error with the given code (kData for foreign files, kCheckpoint for our own). Nothing is allocated before
+// the checks pass. Writing follows the reference writer: dtype rank descending, then name; header padded to 8
+// bytes; sibling temporary file, fsync, rename.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,21 @@
 
 namespace graticule {
 
-enum class SafeDType : uint8_t { kBool, kU8, kI8, kU16, kI16, kU32, kI32, kU64, kI64, kF16, kBF16, kF32, kF64 };
+enum class SafeDType : uint8_t {
+  kBool,
+  kU8,
+  kI8,
+  kU16,
+  kI16,
+  kU32,
+  kI32,
+  kU64,
+  kI64,
+  kF16,
+  kBF16,
+  kF32,
+  kF64
+};
 size_t SizeOf(SafeDType dtype);
 std::string_view NameOf(SafeDType dtype);  // "F32"
 
@@ -33,7 +47,8 @@ struct TensorView {
 // An opened file. Views point into the mapping and live as long as this object. Thread-safe once opened.
 class SafetensorsFile {
  public:
-  static std::shared_ptr<const SafetensorsFile> Open(const std::string& path, ErrorCode code = ErrorCode::kData);
+  static std::shared_ptr<const SafetensorsFile> Open(const std::string& path,
+                                                     ErrorCode code = ErrorCode::kData);
   // The same checks over bytes in memory (not copied; the caller keeps them alive).
   static std::shared_ptr<const SafetensorsFile> Parse(std::span<const uint8_t> bytes, const std::string& name,
                                                       ErrorCode code = ErrorCode::kData);

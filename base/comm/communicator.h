@@ -42,14 +42,17 @@ class Communicator {
   virtual std::string name() const = 0;  // "mpi", "nccl", "fake", "single"
 
   // Collective. In place. count is in elements.
-  virtual WorkPtr AllReduce(void* data, size_t count, DType dtype, ReduceOp op, StreamHandle stream = nullptr) = 0;
+  virtual WorkPtr AllReduce(void* data, size_t count, DType dtype, ReduceOp op,
+                            StreamHandle stream = nullptr) = 0;
   // Collective. recv holds world_size * count elements, rank r's block at r * count.
-  virtual WorkPtr AllGather(const void* send, void* recv, size_t count, DType dtype, StreamHandle stream = nullptr) = 0;
+  virtual WorkPtr AllGather(const void* send, void* recv, size_t count, DType dtype,
+                            StreamHandle stream = nullptr) = 0;
   // Collective. send holds world_size * count elements, recv the reduced block of this rank.
   virtual WorkPtr ReduceScatter(const void* send, void* recv, size_t count, DType dtype, ReduceOp op,
                                 StreamHandle stream = nullptr) = 0;
   // Collective.
-  virtual WorkPtr Broadcast(void* data, size_t count, DType dtype, int root, StreamHandle stream = nullptr) = 0;
+  virtual WorkPtr Broadcast(void* data, size_t count, DType dtype, int root,
+                            StreamHandle stream = nullptr) = 0;
   // Collective.
   virtual void Barrier() = 0;
   // Frees all waiters of this rank with Error(kPeer). Not collective; callable from any thread.

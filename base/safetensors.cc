@@ -1,0 +1,332 @@
+#include "base/safetensors.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+
+#include "base/hash.h"
+#include "base/text.h"
+
+namespace graticule {
+namespace {
+
+constexpr uint64_t kMaxHeaderBytes = 100'000'000;
+constexpr uint64_t kMaxInteger = (uint64_t{1} << 48) - 1;  // cap of the published header schema
+constexpr size_t kMaxRank = 64;
+
+struct DTypeInfo {
+  SafeDType dtype;
+  std::string_view name;
+  size_t size;
+};
+// In the reference writer's order of tensors, first to last.
+constexpr DTypeInfo kDTypes[] = {
+    {SafeDType::kU64, "U64", 8},   {SafeDType::kI64, "I64", 8}, {SafeDType::kF64, "F64", 8},
+    {SafeDType::kF32, "F32", 4},   {SafeDType::kU32, "U32", 4}, {SafeDType::kI32, "I32", 4},
+    {SafeDType::kBF16, "BF16", 2}, {SafeDType::kF16, "F16", 2}, {SafeDType::kU16, "U16", 2},
+    {SafeDType::kI16, "I16", 2},   {SafeDType::kI8, "I8", 1},   {SafeDType::kU8, "U8", 1},
+    {SafeDType::kBool, "BOOL", 1},
+};
+
+size_t RankOf(SafeDType dtype) {
+  for (size_t i = 0; i < std::size(kDTypes); ++i) {
+    if (kDTypes[i].dtype == dtype) return i;
+  }
+  GRATICULE_CHECK(false, "unknown dtype");
+}
+
+// One header entry as written, before its numbers are believed.
+struct RawEntry {
+  std::string name;
+  std::string dtype;
+  std::vector<int64_t> shape;
+  std::vector<uint64_t> offsets;
+  std::set<std::string> seen;
+};
+
+// Walks the header as events, so that duplicate keys are seen and nothing outside the schema is stored.
+class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  std::vector<RawEntry> entries;
+  std::map<std::string, std::string> metadata;
+  std::string problem;
+
+  bool null() override { return Refuse("null"); }
+  bool boolean(bool) override { return Refuse("a boolean"); }
+  bool number_float(double, const std::string& text) override {
+    return Refuse(fmt::format("the number {}", text.substr(0, 40)));
+  }
+  bool binary(binary_t&) override { return Refuse("binary data"); }
+  bool number_integer(int64_t value) override { return Refuse(fmt::format("the negative number {}", value)); }
+  bool number_unsigned(uint64_t value) override {
+    if (value > kMaxInteger) return Refuse(fmt::format("the number {} (at most 2^48 - 1)", value));
+    if (place_ == Place::kShape) {
+      if (entries.back().shape.size() == kMaxRank) return Refuse("more than 64 dimensions");
+      entries.back().shape.push_back(static_cast<int64_t>(value));
+      return true;
+    }
+    if (place_ == Place::kOffsets) {
+      if (entries.back().offsets.size() == 2) return Refuse("a third data offset");
+      entries.back().offsets.push_back(value);
+      return true;
+    }
+    return Refuse(fmt::format("the number {}", value));
+  }
+  bool string(std::string& value) override {
+    if (place_ == Place::kMetadata) {
+      metadata[key_] = value;
+      return true;
+    }
+    if (place_ != Place::kEntry || key_ != "dtype") return Refuse("a string");
+    entries.back().dtype = value;
+    return true;
+  }
+  bool start_object(size_t) override {
+    if (place_ == Place::kStart) {
+      place_ = Place::kTop;
+    } else if (place_ == Place::kTop) {
+      place_ = key_ == "__metadata__" ? Place::kMetadata : Place::kEntry;
+      if (place_ == Place::kEntry) entries.push_back({.name = key_});
+    } else {
+      return Refuse("an object");
+    }
+    return true;
+  }
+  bool key(std::string& value) override {
+    std::set<std::string>& seen = place_ == Place::kTop        ? names_
+                                  : place_ == Place::kMetadata ? metadata_keys_
+                                                               : entries.back().seen;
+    if (!seen.insert(value).second) {
+      problem = fmt::format("the key \"{}\" comes twice", Printable(value));
+      return false;
+    }
+    if (place_ == Place::kEntry && value != "dtype" && value != "shape" && value != "data_offsets") {
+      problem = fmt::format("tensor \"{}\" has the unknown attribute \"{}\"", Printable(entries.back().name),
+                            Printable(value));
+      return false;
+    }
+    key_ = value;
+    return true;
+  }
+  bool end_object() override {
+    if (place_ == Place::kEntry) {
+      const RawEntry& e = entries.back();
+      if (e.seen.size() != 3 || e.offsets.size() != 2) {
+        problem = fmt::format("tensor \"{}\" needs dtype, shape and two data_offsets", Printable(e.name));
+        return false;
+      }
+    }
+    place_ = place_ == Place::kTop ? Place::kStart : Place::kTop;
+    return true;
+  }
+  bool start_array(size_t) override {
+    if (place_ != Place::kEntry || key_ == "dtype") return Refuse("a list");
+    place_ = key_ == "shape" ? Place::kShape : Place::kOffsets;
+    return true;
+  }
+  bool end_array() override {
+    place_ = Place::kEntry;
+    return true;
+  }
+  bool parse_error(size_t position, const std::string&, const nlohmann::json::exception&) override {
+    if (problem.empty()) problem = fmt::format("invalid JSON or UTF-8 at header byte {}", position);
+    return false;
+  }
+
+ private:
+  enum class Place { kStart, kTop, kMetadata, kEntry, kShape, kOffsets };
+  bool Refuse(const std::string& what) {
+    problem = fmt::format("found {} where the format has none (after key \"{}\")", what, Printable(key_));
+    return false;
+  }
+  Place place_ = Place::kStart;
+  std::string key_;
+  std::set<std::string> names_, metadata_keys_;
+};
+
+std::optional<SafeDType> DTypeOf(std::string_view name) {
+  for (const DTypeInfo& info : kDTypes) {
+    if (info.name == name) return info.dtype;
+  }
+  return std::nullopt;
+}
+
+class FileImpl : public SafetensorsFile {
+ public:
+  FileImpl(std::string name, ErrorCode code) : name_(std::move(name)), code_(code) {}
+  ~FileImpl() override {
+    if (mapping_ != nullptr) ::munmap(mapping_, mapped_bytes_);
+  }
+  FileImpl(const FileImpl&) = delete;
+  FileImpl& operator=(const FileImpl&) = delete;
+
+  void Map(const ReadableFile& file) {
+    if (file.size() < 8) Fail(fmt::format("the file has {} bytes, a header length needs 8", file.size()));
+    mapped_bytes_ = file.size();
+    void* mapping = ::mmap(nullptr, mapped_bytes_, PROT_READ, MAP_SHARED, file.fd(), 0);
+    if (mapping == MAP_FAILED) Fail(fmt::format("cannot map the file: {}", std::strerror(errno)));
+    mapping_ = mapping;
+    Read({static_cast<const uint8_t*>(mapping), mapped_bytes_});
+  }
+  void Read(std::span<const uint8_t> bytes);
+  const std::map<std::string, TensorView>& tensors() const override { return tensors_; }
+  const std::map<std::string, std::string>& metadata() const override { return metadata_; }
+  const TensorView& at(const std::string& name) const override {
+    const auto found = tensors_.find(name);
+    if (found != tensors_.end()) return found->second;
+    std::vector<std::string> names;
+    for (const auto& [known, view] : tensors_) names.push_back(known);
+    const std::string near = Nearest(name, names);
+    throw Error(code_, fmt::format("found no tensor \"{}\" among {}", Printable(name), tensors_.size()),
+                name_, near.empty() ? "" : fmt::format("the nearest name is \"{}\"", Printable(near)));
+  }
+
+ private:
+  [[noreturn]] void Fail(const std::string& what) const {
+    throw Error(code_, "malformed safetensors: " + what, name_,
+                "the file is damaged or not a safetensors file");
+  }
+  void Place(std::vector<RawEntry> entries, std::span<const uint8_t> data);
+
+  std::string name_;
+  ErrorCode code_;
+  void* mapping_ = nullptr;
+  size_t mapped_bytes_ = 0;
+  std::map<std::string, TensorView> tensors_;
+  std::map<std::string, std::string> metadata_;
+};
+
+void FileImpl::Read(std::span<const uint8_t> bytes) {
+  if (bytes.size() < 8) Fail(fmt::format("the file has {} bytes, a header length needs 8", bytes.size()));
+  uint64_t length = 0;
+  for (int i = 7; i >= 0; --i) length = length << 8 | bytes[i];
+  if (length > kMaxHeaderBytes) Fail(fmt::format("header of {} bytes, at most {}", length, kMaxHeaderBytes));
+  if (length > bytes.size() - 8) {
+    Fail(fmt::format("header of {} bytes in a file of {} bytes", length, bytes.size()));
+  }
+  const auto header = bytes.subspan(8, length);
+  // The parser takes NUL for the end of its input, so a hidden rest has to be looked for here.
+  if (header.empty() || header[0] != '{' || std::memchr(header.data(), 0, header.size()) != nullptr) {
+    Fail("the header is not a JSON object");
+  }
+  HeaderReader reader;
+  if (!nlohmann::json::sax_parse(header.begin(), header.end(), &reader)) Fail(reader.problem);
+  metadata_ = std::move(reader.metadata);
+  Place(std::move(reader.entries), bytes.subspan(8 + length));
+}
+
+void FileImpl::Place(std::vector<RawEntry> entries, std::span<const uint8_t> data) {
+  std::sort(entries.begin(), entries.end(),
+            [](const RawEntry& a, const RawEntry& b) { return a.offsets < b.offsets; });
+  uint64_t end = 0;
+  for (RawEntry& e : entries) {
+    const std::string name = Printable(e.name);
+    if (e.offsets[0] != end || e.offsets[1] < end) {
+      Fail(fmt::format("tensor \"{}\" spans [{}, {}] but {} bytes are taken before it (hole or overlap)",
+                       name, e.offsets[0], e.offsets[1], end));
+    }
+    end = e.offsets[1];
+    const auto dtype = DTypeOf(e.dtype);
+    if (!dtype) Fail(fmt::format("tensor \"{}\" has the unsupported dtype \"{}\"", name, Printable(e.dtype)));
+    uint64_t size = SizeOf(*dtype);
+    for (const int64_t extent : e.shape) {
+      if (__builtin_mul_overflow(size, static_cast<uint64_t>(extent), &size)) {
+        Fail(fmt::format("the size of tensor \"{}\" overflows", name));
+      }
+    }
+    if (size != e.offsets[1] - e.offsets[0]) {
+      Fail(fmt::format("tensor \"{}\" spans {} bytes, its shape and dtype need {}", name,
+                       e.offsets[1] - e.offsets[0], size));
+    }
+    if (end > data.size()) {
+      Fail(fmt::format("tensor \"{}\" ends at {} in {} data bytes", name, end, data.size()));
+    }
+    tensors_[e.name] = {*dtype, std::move(e.shape), data.data() + e.offsets[0], static_cast<size_t>(size)};
+  }
+  if (end != data.size()) Fail(fmt::format("{} bytes follow the last tensor", data.size() - end));
+}
+
+}  // namespace
+
+size_t SizeOf(SafeDType dtype) { return kDTypes[RankOf(dtype)].size; }
+std::string_view NameOf(SafeDType dtype) { return kDTypes[RankOf(dtype)].name; }
+
+std::shared_ptr<const SafetensorsFile> SafetensorsFile::Open(const std::string& path, ErrorCode code) {
+  auto file = std::make_shared<FileImpl>(path, code);
+  try {
+    file->Map(*PosixFs().Open(path));
+  } catch (const Error& error) {
+    if (error.code() == code) throw;
+    throw Error(code, error.message(), error.where(), error.hint());
+  }
+  return file;
+}
+
+std::shared_ptr<const SafetensorsFile> SafetensorsFile::Parse(std::span<const uint8_t> bytes,
+                                                              const std::string& name, ErrorCode code) {
+  auto file = std::make_shared<FileImpl>(name, code);
+  file->Read(bytes);
+  return file;
+}
+
+void SafetensorsWriter::Add(const std::string& name, TensorView view) {
+  size_t size = SizeOf(view.dtype);
+  for (const int64_t extent : view.shape) size *= static_cast<size_t>(extent);
+  GRATICULE_CHECK(size == view.bytes, name);
+  GRATICULE_CHECK(name != "__metadata__" && tensors_.emplace(name, std::move(view)).second, name);
+}
+
+void SafetensorsWriter::SetMetadata(const std::string& key, const std::string& value) {
+  metadata_[key] = value;
+}
+
+std::string SafetensorsWriter::Write(FileSystem& fs, const std::string& path) const {
+  std::vector<std::pair<std::string, const TensorView*>> order;
+  for (const auto& [name, view] : tensors_) order.emplace_back(name, &view);
+  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+    return RankOf(a.second->dtype) < RankOf(b.second->dtype);
+  });
+  const auto quoted = [](const std::string& text) { return nlohmann::json(text).dump(); };
+  std::map<std::string, std::string> metadata = metadata_;
+  metadata["format"] = "pt";
+  std::string header = "{\"__metadata__\":{";
+  for (const auto& [key, value] : metadata) {
+    if (header.back() != '{') header += ',';
+    header += quoted(key) + ":" + quoted(value);
+  }
+  header += "}";
+  uint64_t offset = 0;
+  for (const auto& [name, view] : order) {
+    header += fmt::format(",{}:{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}", quoted(name),
+                          NameOf(view->dtype), fmt::join(view->shape, ","), offset, offset + view->bytes);
+    offset += view->bytes;
+  }
+  header += "}";
+  header.resize((header.size() + 7) / 8 * 8, ' ');
+
+  Sha256 hash;
+  const std::string temporary = path + ".tmp";
+  auto file = fs.Create(temporary);
+  const auto append = [&](const void* data, size_t bytes) {
+    hash.Update(data, bytes);
+    file->Append(data, bytes);
+  };
+  uint8_t length[8];
+  for (int i = 0; i < 8; ++i) length[i] = static_cast<uint8_t>(header.size() >> (8 * i));
+  append(length, sizeof(length));
+  append(header.data(), header.size());
+  for (const auto& [name, view] : order) append(view->data, view->bytes);
+  file->Sync();
+  file->Close();
+  fs.Rename(temporary, path);
+  fs.SyncDir(DirName(path));
+  return hash.HexDigest();
+}
+
+}  // namespace graticule
