@@ -7,8 +7,13 @@ if(NOT EXISTS ${GRATICULE_TORCH_DIR}/lib/libtorch_cpu.so)
                       "Run scripts/setup.sh, or set GRATICULE_TORCH_DIR to the torch folder of an installed wheel.")
 endif()
 
+# The wheel brings headers of its own fmt, newer than the library that we link: ours must be found first.
+get_target_property(fmt_headers fmt::fmt INTERFACE_INCLUDE_DIRECTORIES)
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/before_torch)
+file(CREATE_LINK ${fmt_headers}/fmt ${CMAKE_BINARY_DIR}/before_torch/fmt SYMBOLIC)
+
 add_library(torch_cpu INTERFACE)
-target_include_directories(torch_cpu SYSTEM INTERFACE
+target_include_directories(torch_cpu SYSTEM INTERFACE ${CMAKE_BINARY_DIR}/before_torch
   ${GRATICULE_TORCH_DIR}/include ${GRATICULE_TORCH_DIR}/include/torch/csrc/api/include)
 # libtorch.so is left out on purpose: it drags in libtorch_cuda. The wheel's own libraries find what they
 # need through their RPATH, hence --allow-shlib-undefined.

@@ -1,0 +1,50 @@
+// The directory that serves a trained model (CONTRACTS 7). `from_pretrained` of Hugging Face's
+// CLIPVisionModelWithProjection loads it as it is; the rest is what geolocation adds.
+//
+//   model.safetensors          the tower, HF keys only        heads.safetensors   "heads.<name>.*" and
+//   metadata config.json                its shape                      cells.safetensors   copy of the cell
+//   table preprocessor_config.json   for HF's image processor       preprocess.json     the same, exact, for
+//   everyone SHA256SUMS                 written last: a directory without it is incomplete
+//
+// Weights are fp32. An existing directory is replaced file by file. Errors: Error(kData) with the path.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "base/fs.h"
+#include "models/heads.h"
+#include "models/vision_tower.h"
+
+namespace graticule {
+
+struct Preprocessing {
+  int64_t image_size = 224;
+  std::string filter = "bicubic";          // Pillow's kernels: "bicubic" or "bilinear"
+  std::string exif_orientation = "apply";  // or "ignore"
+  std::array<double, 3> mean = {0.48145466, 0.4578275, 0.40821073};
+  std::array<double, 3> std = {0.26862954, 0.26130258, 0.27577711};
+};
+
+// metadata: strings kept in heads.safetensors ("pooling", "visual_projection": "untrained", statistics as
+// JSON).
+using ExportMetadata = std::map<std::string, std::string>;
+
+void WriteExport(FileSystem& fs, const std::string& directory, const VisionTower& tower, const Heads& heads,
+                 const std::string& cells_path, const Preprocessing& preprocessing,
+                 const ExportMetadata& metadata);
+
+struct ExportedModel {
+  VisionTower tower;
+  Heads heads;
+  ExportMetadata metadata;
+  Preprocessing preprocessing;
+  std::string cells_path;
+};
+
+// Checks SHA256SUMS first. Throws Error(kData) naming the file that is missing, changed or malformed.
+ExportedModel ReadExport(const std::string& directory);
+
+}  // namespace graticule
