@@ -31,6 +31,8 @@ class Work {
   // Blocks until the operation has finished. Throws Error(kPeer) after the communicator's time-out.
   virtual void Wait() = 0;
   virtual bool Done() = 0;  // never blocks
+  // Where the operation runs on a device, `stream` waits for it and the caller goes on; otherwise the same as Wait.
+  virtual void WaitOn(StreamHandle stream) { Wait(); }
 };
 using WorkPtr = std::shared_ptr<Work>;
 
