@@ -1,0 +1,92 @@
+// The small files of a run folder, written by rank 0 while it holds the run lock:
+//   status.json    how the run stands or ended (replaced by rename)
+//   metrics.jsonl  one object per log step; rows past the restored step are dropped on resume
+//   events.jsonl   one object per event: start, stage, checkpoint, signal, end
+//   resolved.yaml  the configuration
+//
+// Owns its two append streams. Not thread-safe. A write that fails throws Error(kCheckpoint); rows are
+// flushed to the system at once and synced with each status, so a killed process loses no row that was
+// written.
+//
+//   RunFiles run(PosixFs(), SystemClock(), "runs/demo");
+//   run.SetStatus([&](RunStatusFile& s) { s.state = "running"; s.step = 10; });
+//   run.AppendMetrics(R"({"step": 10, "loss": 3.2})");
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/fs.h"
+
+namespace graticule {
+
+// The fields of status.json. started_utc, updated_utc, host and pid are filled in by RunFiles.
+struct RunStatusFile {
+  std::string state = "starting";  // starting, running, finished, preempted, failed
+  int exit_code = 0;
+  std::string reason;
+  std::string stage;  // "load", "step", "evaluate", "checkpoint"
+  int64_t step = 0;
+  std::string attempt;          // CurrentAttemptId()
+  std::string last_checkpoint;  // relative to the run folder: "ckpt/step_00001200"
+  std::string host;
+  int64_t pid = 0;
+  std::string started_utc, updated_utc;
+};
+
+// One flat JSON row; keys keep their order. Non-finite numbers are written as the strings "nan", "inf",
+// "-inf".
+using JsonScalar = std::variant<bool, int64_t, double, std::string>;
+using JsonRow = std::vector<std::pair<std::string, JsonScalar>>;
+std::string ToJson(const JsonRow& row);
+
+class RunFiles {
+ public:
+  // Creates the folder if needed (mode 0750). Keeps the started_utc of an earlier attempt out of the new
+  // status.
+  RunFiles(FileSystem& fs, Clock& clock, std::string dir);
+  ~RunFiles();
+
+  const std::string& dir() const { return dir_; }
+  std::string PathOf(std::string_view name) const { return JoinPath(dir_, name); }
+
+  const RunStatusFile& status() const { return status_; }
+  void SetStatus(const std::function<void(RunStatusFile&)>& change);
+
+  // A row needs an integer "step"; it should carry the attempt and wall time as well.
+  void AppendMetrics(const JsonRow& row);
+  // Adds "time_utc", "attempt" and "event" in front.
+  void AppendEvent(const std::string& event, const JsonRow& details = {});
+  // Rewrites metrics.jsonl without rows of steps above `step` and without a torn last line. Call before
+  // appending.
+  void DropMetricsAfter(int64_t step);
+
+  void WriteResolved(std::string_view yaml);
+  std::string ReadResolved() const;  // "" when there is none
+
+ private:
+  struct Stream;
+  void Append(Stream& stream, const JsonRow& row);
+
+  FileSystem& fs_;
+  Clock& clock_;
+  std::string dir_;
+  RunStatusFile status_;
+  std::unique_ptr<Stream> metrics_, events_;
+};
+
+// Parses status.json. Throws Error(kCheckpoint) where it is malformed or missing.
+RunStatusFile ReadStatusFile(const std::string& path);
+
+// "<job>_<array task>_<restart count>" under SLURM (task "-" outside arrays), else a random id, the same all
+// process long.
+std::string CurrentAttemptId();
+
+}  // namespace graticule
