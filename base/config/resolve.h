@@ -21,16 +21,16 @@ struct ConfigIssue {
 };
 
 struct ConfigOrigin {
-  std::string key;     // "optim.lr"
-  std::string value;   // as YAML text
-  std::string where;   // file:line:column, "argument k", or "default"
+  std::string key;    // "optim.lr"
+  std::string value;  // as YAML text
+  std::string where;  // file:line:column, "argument k", or "default"
 };
 
 class ConfigResult {
  public:
   std::vector<ConfigIssue> issues;
   std::vector<ConfigOrigin> origins;  // one per leaf, in schema order
-  std::string resolved_yaml;          // every key with its value; loads back to the same structs
+  std::string resolved_yaml;          // every key with its value and origin; loads back to the same structs
   std::string hash;                   // SHA-256 over the canonical values of fields that are not kFree
   // Throws Error(kUsage) holding all issues, one block each; does nothing when there are none.
   void ThrowIfBad() const;
@@ -40,11 +40,18 @@ class ConfigResult {
 ConfigResult ResolveConfig(Section& root, const std::vector<std::string>& files,
                            const std::vector<std::string>& overrides);
 
-// Names of fixed and warn fields that differ between two resolved.yaml texts, as "key: old -> new".
-struct ConfigDifference { std::string key, before, after; OnResume rule; };
-std::vector<ConfigDifference> CompareResolved(Section& root, const std::string& before_yaml, const std::string& after_yaml);
+// Fixed and warn fields that differ between two resolved.yaml texts. A key that one text lacks counts with
+// its default, so that a program with a new key resumes older runs. Throws Error(kUsage) for texts that are
+// not YAML.
+struct ConfigDifference {
+  std::string key, before, after;
+  OnResume rule;
+};
+std::vector<ConfigDifference> CompareResolved(Section& root, const std::string& before_yaml,
+                                              const std::string& after_yaml);
 
-// Text of `--help SECTION` / `config explain`: key, type, default, unit, range, help. prefix "" is everything.
+// Text of `--help SECTION` / `config explain`: key, type, default, unit, range, help. prefix "" is
+// everything. An unknown prefix throws Error(kUsage) with the nearest key.
 std::string DescribeConfig(const Section& root, const std::string& prefix);
 
 }  // namespace graticule
