@@ -286,7 +286,7 @@ void SafetensorsWriter::SetMetadata(const std::string& key, const std::string& v
   metadata_[key] = value;
 }
 
-std::string SafetensorsWriter::Write(FileSystem& fs, const std::string& path) const {
+void SafetensorsWriter::Emit(const std::function<void(const void*, size_t)>& append) const {
   std::vector<std::pair<std::string, const TensorView*>> order;
   for (const auto& [name, view] : tensors_) order.emplace_back(name, &view);
   std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
@@ -310,18 +310,27 @@ std::string SafetensorsWriter::Write(FileSystem& fs, const std::string& path) co
   header += "}";
   header.resize((header.size() + 7) / 8 * 8, ' ');
 
-  Sha256 hash;
-  const std::string temporary = path + ".tmp";
-  auto file = fs.Create(temporary);
-  const auto append = [&](const void* data, size_t bytes) {
-    hash.Update(data, bytes);
-    file->Append(data, bytes);
-  };
   uint8_t length[8];
   for (int i = 0; i < 8; ++i) length[i] = static_cast<uint8_t>(header.size() >> (8 * i));
   append(length, sizeof(length));
   append(header.data(), header.size());
   for (const auto& [name, view] : order) append(view->data, view->bytes);
+}
+
+std::string SafetensorsWriter::Serialise() const {
+  std::string bytes;
+  Emit([&](const void* data, size_t size) { bytes.append(static_cast<const char*>(data), size); });
+  return bytes;
+}
+
+std::string SafetensorsWriter::Write(FileSystem& fs, const std::string& path) const {
+  Sha256 hash;
+  const std::string temporary = path + ".tmp";
+  auto file = fs.Create(temporary);
+  Emit([&](const void* data, size_t size) {
+    hash.Update(data, size);
+    file->Append(data, size);
+  });
   file->Sync();
   file->Close();
   fs.Rename(temporary, path);

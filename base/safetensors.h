@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -66,8 +67,13 @@ class SafetensorsWriter {
   void SetMetadata(const std::string& key, const std::string& value);
   // Returns the SHA-256 of the file, hashed while written.
   std::string Write(FileSystem& fs, const std::string& path) const;
+  // The same bytes in memory, for files that are small.
+  std::string Serialise() const;
 
  private:
+  // Hands out the file's bytes in order, piece by piece.
+  void Emit(const std::function<void(const void* data, size_t bytes)>& append) const;
+
   std::map<std::string, TensorView> tensors_;
   std::map<std::string, std::string> metadata_;
 };

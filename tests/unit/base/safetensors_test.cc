@@ -33,6 +33,7 @@ TEST(Safetensors, WritesHeadersOfThePublishedSizes) {
     writer.Add(name, {SafeDType::kF32, std::move(shape), reinterpret_cast<const uint8_t*>(values), 24});
     const std::string path = TempPath("size");
     const std::string digest = writer.Write(PosixFs(), path);
+    EXPECT_EQ(writer.Serialise(), ReadFileToString(path));
     const std::string bytes = ReadFileToString(path);
     EXPECT_EQ(digest, Sha256Hex(bytes));
     EXPECT_FALSE(PosixFs().Exists(path + ".tmp"));
