@@ -18,7 +18,7 @@ namespace {
 
 using Series = std::map<int64_t, double>;
 
-constexpr double kWidth = 960, kLeft = 72, kRight = 168, kTop = 74, kBottom = 46, kGap = 34;
+constexpr double kWidth = 960, kLeft = 72, kRight = 168, kTop = 98, kBottom = 46, kGap = 38;
 constexpr size_t kPointsPerLine = 600;
 
 struct Panel {
@@ -127,7 +127,7 @@ class Drawing {
       values.low = 0;  // zero in view where it costs little
     const double bottom = top + panel.height;
     auto y = [&](double value) { return bottom - values.Position(value) * panel.height; };
-    for (const double tick : RoundTicks(values.low, values.high, static_cast<int>(panel.height / 42))) {
+    for (const double tick : RoundTicks(values.low, values.high, static_cast<int>(panel.height / 30))) {
       svg_.Line({kLeft, y(tick)}, {kWidth - kRight, y(tick)}, {.stroke = ink::kGrid});
       svg_.Text({kLeft - 8, y(tick) + 4}, ShortNumber(tick),
                 {.size = 11, .anchor = "end", .colour = ink::kMuted});
@@ -153,7 +153,7 @@ class Drawing {
       svg_.Line({kWidth - kRight + 14, at - 4}, {kWidth - kRight + 32, at - 4},
                 {.stroke = LineColour(i), .stroke_width = 2.4});
       svg_.Text({kWidth - kRight + 38, at},
-                fmt::format("{}  {}", panel.lines[i].first, ShortNumber(points.back().y)), {.size = 11});
+                fmt::format("{}: {}", panel.lines[i].first, ShortNumber(points.back().y)), {.size = 11});
     }
   }
 
@@ -192,6 +192,7 @@ std::vector<Panel> Panels(const TrainingCurve& curve) {
   std::sort(shares.lines.begin(), shares.lines.end(), [](const auto& a, const auto& b) {
     return a.first.size() != b.first.size() ? a.first.size() < b.first.size() : a.first < b.first;
   });
+  for (auto& line : shares.lines) line.first += " km";
   Panel distances{"validation, error in km", 130, false, WithPrefix(curve, "val/", "_km")};
   Panel rate{"learning rate", 70, false, {}};
   if (curve.series.contains("lr")) rate.lines.emplace_back("lr", &curve.series.at("lr"));

@@ -169,8 +169,8 @@ std::string ErrorCdfSvg(std::span<const EvalRow> rows, const std::string& title)
     svg.Line({x(km), y(0)}, {x(km), y(1)}, {.stroke = ink::kLine, .stroke_width = 0.8, .dash = "3 4"});
     svg.Text({x(km), y(1) - 6}, fmt::format("{:.0f} km", km),
              {.size = 10, .anchor = "middle", .colour = ink::kMuted});
-    const bool left = share > 0.9;  // keep the label clear of the curve
-    svg.Text({x(km) + (left ? -7 : 7), y(share) + (left ? -8 : 14)}, fmt::format("{:.1f} %", 100 * share),
+    const bool left = share > 0.9, above = left || share < 0.06;  // keep the label clear of curve and axis
+    svg.Text({x(km) + (left ? -7 : 7), y(share) + (above ? -8 : 14)}, fmt::format("{:.1f} %", 100 * share),
              {.size = 11, .anchor = left ? "end" : "start", .colour = ink::kText, .bold = true});
   }
   svg.Polyline(curve, {.stroke = LineColour(0), .stroke_width = 2});
