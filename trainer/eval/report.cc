@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <numbers>
 
 #include "geo/svg_map.h"
 
@@ -45,8 +46,10 @@ Json Definitions(const BootstrapOptions& options) {
           {"acc_R", "fraction of images with error_km strictly less than R"},
           {"geoscore", "mean over images of the unrounded score 5000 * exp(-error_km / 1492.7)"},
           {"median_km", "middle error; the mean of the middle two for an even number of images"},
-          {"intervals_95", fmt::format("percentile bootstrap over images, {} replicates, seed {}",
-                                       options.replicates, options.seed)},
+          {"intervals_95", options.replicates > 0
+                               ? fmt::format("percentile bootstrap over images, {} replicates, seed {}",
+                                             options.replicates, options.seed)
+                               : "not computed"},
           {"by_country", "by the country of the truth"}};
 }
 
@@ -63,6 +66,56 @@ std::vector<double> SortedErrors(std::span<const EvalRow> rows) {
   }
   std::sort(errors.begin(), errors.end());
   return errors;
+}
+
+struct MapDot {
+  LatLon at;
+  double error_km = 0, radius = 0;
+  std::string tooltip;
+};
+
+// More dots than this hide one another and make a file that browsers are slow to show.
+constexpr size_t kMaxDots = 5000;
+constexpr double kGroupDeg = 2;
+
+std::vector<MapDot> OneDotPerImage(std::span<const EvalRow> rows) {
+  std::vector<MapDot> dots;
+  for (const EvalRow& row : rows) {
+    if (!HasPlace(row)) continue;
+    const double km = HaversineKm(row.truth, row.prediction);
+    dots.push_back(
+        {row.truth, km, rows.size() < 500 ? 3.6 : 2.6, fmt::format("{}: {} km", row.id, ShortNumber(km))});
+  }
+  return dots;
+}
+
+// Neighbouring images become one dot with their median error, its area growing with their number.
+std::vector<MapDot> OneDotPerGroup(const std::vector<MapDot>& dots) {
+  std::map<std::pair<int, int>, std::vector<const MapDot*>> groups;
+  size_t largest = 1;
+  for (const MapDot& dot : dots) {
+    const int band = static_cast<int>(std::floor(dot.at.lat_deg / kGroupDeg));
+    const double shrink = std::cos((band + 0.5) * kGroupDeg * std::numbers::pi / 180);  // meridians converge
+    auto& group = groups[{band, static_cast<int>(std::floor(dot.at.lon_deg * shrink / kGroupDeg))}];
+    group.push_back(&dot);
+    largest = std::max(largest, group.size());
+  }
+  std::vector<MapDot> merged;
+  for (const auto& [cell, members] : groups) {
+    UnitVector sum;
+    std::vector<double> errors;
+    for (const MapDot* dot : members) {
+      const UnitVector v = ToUnitVector(dot->at);
+      sum = {sum.x + v.x, sum.y + v.y, sum.z + v.z};
+      errors.push_back(dot->error_km);
+    }
+    const double median = Summarise(errors).median_km;
+    const double share = static_cast<double>(members.size()) / static_cast<double>(largest);
+    merged.push_back(
+        {ToLatLon(sum), median, 1.6 + 3.4 * std::sqrt(share),
+         fmt::format("{} images, median {} km", WithThousands(std::ssize(members)), ShortNumber(median))});
+  }
+  return merged;
 }
 
 std::string Subtitle(const DistanceMetrics& m) {
@@ -116,19 +169,19 @@ std::string MetricsJson(const Evaluation& e, const EvalProvenance& provenance,
 }
 
 std::string ErrorMapSvg(std::span<const EvalRow> rows, const std::string& title) {
-  std::vector<std::pair<double, const EvalRow*>> dots;
-  for (const EvalRow& row : rows) {
-    if (HasPlace(row)) dots.emplace_back(HaversineKm(row.truth, row.prediction), &row);
-  }
-  std::stable_sort(dots.begin(), dots.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<MapDot> dots = OneDotPerImage(rows);
+  const bool grouped = dots.size() > kMaxDots;
+  if (grouped) dots = OneDotPerGroup(dots);
+  std::stable_sort(dots.begin(), dots.end(),
+                   [](const MapDot& a, const MapDot& b) { return a.error_km < b.error_km; });
   WorldMap map({.title = title, .subtitle = Subtitle(Summarise(SortedErrors(rows)))});
-  // Fewer images can afford larger dots; ten thousand still leave the map legible.
-  const double radius = dots.size() < 500 ? 3.6 : dots.size() < 5000 ? 2.6 : 1.8;
-  for (const auto& [km, row] : dots) {
-    map.Point(row->truth, radius, ErrorRamp().At(LogPosition(km, kMapLowKm, kMapHighKm)),
-              fmt::format("{}: {} km", row->id, ShortNumber(km)));
+  for (const MapDot& dot : dots) {
+    map.Point(dot.at, dot.radius, ErrorRamp().At(LogPosition(dot.error_km, kMapLowKm, kMapHighKm)),
+              dot.tooltip);
   }
-  map.LogLegend("error in km, at the true place", ErrorRamp(), kMapLowKm, kMapHighKm);
+  map.LogLegend(grouped ? "median error in km of neighbouring images, at their true place"
+                        : "error in km, at the true place",
+                ErrorRamp(), kMapLowKm, kMapHighKm);
   return map.str();
 }
 

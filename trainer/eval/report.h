@@ -33,7 +33,8 @@ Evaluation WriteEvaluation(FileSystem& fs, const std::string& folder, std::vecto
 std::string PredictionsCsv(std::span<const EvalRow> rows);
 std::string MetricsJson(const Evaluation& evaluation, const EvalProvenance& provenance,
                         const BootstrapOptions& options);
-// Places coloured by their error; the largest errors are drawn last.
+// Places coloured by their error, the largest drawn last. Above 5,000 images one dot stands for neighbouring
+// ones and shows their median error, so that the file of a large test set stays small.
 std::string ErrorMapSvg(std::span<const EvalRow> rows, const std::string& title);
 // Share of images below each error, with the five radii marked.
 std::string ErrorCdfSvg(std::span<const EvalRow> rows, const std::string& title);

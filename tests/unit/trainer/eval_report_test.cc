@@ -80,6 +80,22 @@ TEST(EvaluationReport, IsValidJsonWhenNothingCouldBeMeasured) {
   EXPECT_EQ(ErrorCdfSvg({}, "t").find("nan y"), std::string::npos);
 }
 
+TEST(EvaluationReport, DrawsOneDotForManyNeighbours) {
+  std::vector<EvalRow> rows;
+  for (int i = 0; i < 6000; ++i) {
+    const bool paris = i % 3 == 0;
+    const LatLon truth = paris ? LatLon{48.8 + 1e-5 * i, 2.3} : LatLon{-33.9, 151.2 + 1e-5 * i};
+    rows.push_back({.record = i, .truth = truth, .prediction = paris ? truth : LatLon{-33.9, 140}});
+  }
+  const std::string svg = ErrorMapSvg(rows, "t");
+  size_t circles = 0;
+  for (size_t at = svg.find("<circle"); at != std::string::npos; at = svg.find("<circle", at + 1)) ++circles;
+  EXPECT_EQ(circles, 2u);
+  EXPECT_NE(svg.find("2,000 images, median 0 km"), std::string::npos);
+  EXPECT_NE(svg.find("4,000 images, median 1,03"),
+            std::string::npos);  // 11.2 degrees of longitude at 33.9 south
+}
+
 TEST(GeoJson, WritesPointsAsLongitudeLatitude) {
   const std::vector<PhotoGuesses> photos = {{"p \xff.jpg", {{{48.5, 2.25}, 7, 0.75}, {{-17, 190}, 9, 0.125}}},
                                             {"none.jpg", {}}};
