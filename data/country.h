@@ -1,0 +1,19 @@
+// Country codes: ISO 3166-1 alpha-2 and numeric, with 983 for XK (Kosovo), which ISO has not numbered.
+// Pure functions over a constant table.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace graticule {
+
+// Any case; "NA" is Namibia, and so is "NMB". 0 = unknown.
+uint16_t NumericCountry(std::string_view alpha2);
+// "" = unknown.
+std::string Alpha2Of(uint16_t numeric);
+// Driving side of today's traffic; nullopt for unknown codes.
+std::optional<bool> DrivesOnTheLeft(std::string_view alpha2);
+
+}  // namespace graticule

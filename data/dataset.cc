@@ -1,0 +1,175 @@
+#include "data/dataset.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <mutex>
+
+#include "base/hash.h"
+#include "data/country.h"
+#include "data/shard/record_index.h"
+#include "data/shard/shard_reader.h"
+#include "data/split/split_sidecar.h"
+
+namespace graticule {
+namespace {
+
+// A shard that is opened, and its head hash checked, when it is first needed. A failed attempt is repeated.
+class LazyShard {
+ public:
+  LazyShard(const std::string& folder, const ShardEntry& entry)
+      : path_(JoinPath(folder, entry.file)), entry_(entry) {}
+  const ShardReader& reader() {
+    std::call_once(opened_, [this] { reader_ = std::make_unique<ShardReader>(path_, &entry_); });
+    return *reader_;
+  }
+  std::string id(int64_t i) {
+    std::call_once(ids_read_, [this] { ids_ = reader().Pool("/id/str_data", "/id/str_off"); });
+    return i < static_cast<int64_t>(ids_.size()) ? std::string(ids_.at(i)) : std::string();
+  }
+  const ShardEntry& entry() const { return entry_; }
+
+ private:
+  std::string path_;
+  ShardEntry entry_;
+  std::once_flag opened_, ids_read_;
+  std::unique_ptr<ShardReader> reader_;
+  StringPool ids_;
+};
+
+// One folder of the dataset. `rows` maps selected record -> row of the index; empty when everything is
+// selected.
+struct Part {
+  Manifest manifest;
+  RecordIndex index;
+  std::deque<LazyShard> shards;
+  std::vector<uint32_t> rows;
+  bool whole = true;
+  int64_t first = 0;  // index of its first selected record in the dataset
+  int64_t size() const { return whole ? index.size : static_cast<int64_t>(rows.size()); }
+  int64_t row(int64_t i) const { return whole ? i : rows[i]; }
+};
+
+bool HasValue(const RecordIndex& index, const std::string& column, int64_t row) {
+  if (column == "climate") return index.climate[row] != 0 && index.climate[row] != kMissingU8;
+  if (column == "month") return index.month[row] != 0;
+  if (column == "drive_left") return index.drive_left[row] != kMissingU8;
+  if (column == "country" || column == "country_iso") return index.country_iso[row] != 0;
+  if (column == "place") return !std::isnan(index.lat[row]);
+  for (int k = 0; k < kAuxColumnCount; ++k) {
+    if (column == kAuxColumns[k]) return !std::isnan(index.aux[row * kAuxColumnCount + k]);
+  }
+  throw Error(ErrorCode::kData, fmt::format("\"{}\" is not a label column", column), "",
+              "Label columns: climate, month, drive_left, country, place, elev_m, popden_km2, tavg_c, "
+              "tdiff_c, prec_mm, "
+              "precdiff_mm.");
+}
+
+class FolderDataset final : public Dataset {
+ public:
+  FolderDataset(const std::vector<std::string>& folders, const DatasetOptions& options) {
+    if (folders.empty())
+      throw Error(ErrorCode::kData, "no dataset folder is named", "", "Name at least one.");
+    class Sha256 hash;
+    for (const std::string& folder : folders) {
+      Part& part = parts_.emplace_back();
+      Open(folder, options, part);
+      part.first = size_;
+      size_ += part.size();
+      hash.Update(part.manifest.sha256);
+    }
+    for (const std::string& label : options.split) hash.Update("/" + label);
+    sha256_ = hash.HexDigest();
+    if (size_ == 0) {
+      throw Error(ErrorCode::kData,
+                  fmt::format("no record is left of split \"{}\"", fmt::join(options.split, ", ")),
+                  folders.front(), "`graticule data inspect` lists the splits of a dataset.");
+    }
+  }
+
+  int64_t size() const override { return size_; }
+  LatLon place(int64_t record) const override {
+    const auto [part, row] = Find(record);
+    return {part->index.lat[row], part->index.lon[row]};
+  }
+  RecordMeta meta(int64_t record) const override;
+  uint32_t image_bytes(int64_t record) const override {
+    const auto [part, row] = Find(record);
+    return part->index.len[row];
+  }
+  void ReadImage(int64_t record, std::vector<uint8_t>& out) const override {
+    const auto [part, row] = Find(record);
+    LazyShard& shard = part->shards[part->index.shard[row]];
+    shard.reader().ReadImage({part->index.off[row], part->index.len[row], part->index.crc32c[row]}, record,
+                             out);
+  }
+  std::string Locate(int64_t record) const override {
+    const auto [part, row] = Find(record);
+    const ShardEntry& shard = part->shards[part->index.shard[row]].entry();
+    return fmt::format("{}[{}]", shard.file, row - shard.first);
+  }
+  std::string Sha256() const override { return sha256_; }
+  double Coverage(const std::string& column) const override {
+    int64_t with_value = 0;
+    for (const Part& part : parts_) {
+      for (int64_t i = 0; i < part.size(); ++i) with_value += HasValue(part.index, column, part.row(i));
+    }
+    return static_cast<double>(with_value) / static_cast<double>(size_);
+  }
+
+ private:
+  static void Open(const std::string& folder, const DatasetOptions& options, Part& part) {
+    part.manifest = ReadManifest(folder);
+    for (const ShardEntry& shard : part.manifest.shards) {
+      CheckSize(folder, shard);
+      part.shards.emplace_back(folder, shard);
+    }
+    part.index = RecordIndex::Open(folder, part.manifest);
+    if (options.split.empty()) return;
+    part.whole = false;
+    part.rows = SelectSplit(folder, part.manifest, options.split);
+  }
+
+  std::pair<Part*, int64_t> Find(int64_t record) const {
+    GRATICULE_CHECK(record >= 0 && record < size_, "record out of range");
+    auto part = std::upper_bound(parts_.begin(), parts_.end(), record,
+                                 [](int64_t value, const Part& p) { return value < p.first; });
+    --part;
+    return {&*part, part->row(record - part->first)};
+  }
+
+  // Shards open themselves behind a once_flag: logically immutable.
+  mutable std::deque<Part> parts_;
+  int64_t size_ = 0;
+  std::string sha256_;
+};
+
+RecordMeta FolderDataset::meta(int64_t record) const {
+  const auto [part, row] = Find(record);
+  const RecordIndex& index = part->index;
+  LazyShard& shard = part->shards[index.shard[row]];
+  RecordMeta meta;
+  meta.id = shard.id(row - shard.entry().first);
+  meta.place = {index.lat[row], index.lon[row]};
+  meta.width = index.width[row];
+  meta.height = index.height[row];
+  meta.flags = index.flags[row];
+  meta.climate = index.climate[row];
+  meta.month = index.month[row];
+  meta.drive_left = index.drive_left[row];
+  meta.country_iso = index.country_iso[row];
+  meta.country = Alpha2Of(meta.country_iso);
+  std::copy_n(index.aux.begin() + row * kAuxColumnCount, kAuxColumnCount, meta.aux);
+  return meta;
+}
+
+}  // namespace
+
+std::shared_ptr<const Dataset> Dataset::Open(const std::vector<std::string>& folders,
+                                             const DatasetOptions& options) {
+  return std::make_shared<FolderDataset>(folders, options);
+}
+
+}  // namespace graticule

@@ -1,0 +1,180 @@
+#include "data/shard/dataset_writer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "data/shard/shard_reader.h"
+
+namespace graticule {
+namespace {
+
+using nlohmann::json;
+constexpr char kJournalName[] = "import.journal.json";
+constexpr double kNearKm = 25;
+
+}  // namespace
+
+void DatasetWriter::Moments::Add(double value) {
+  min = count == 0 ? value : std::min(min, value);
+  max = count == 0 ? value : std::max(max, value);
+  ++count;
+  const double delta = value - mean;
+  mean += delta / static_cast<double>(count);
+  m2 += delta * (value - mean);
+}
+
+DatasetWriter::DatasetWriter(FileSystem& fs, std::string folder, DatasetWriterOptions options,
+                             const Dictionaries& dictionaries)
+    : fs_(fs), folder_(std::move(folder)), options_(std::move(options)), dictionaries_(dictionaries) {
+  fs_.MakeDirs(folder_);
+  if (fs_.Exists(JoinPath(folder_, kManifestName))) {
+    throw Error(ErrorCode::kData, "there is a finished dataset here already", folder_,
+                "Choose another --out, or remove the folder.");
+  }
+  manifest_.dataset = options_.dataset;
+  manifest_.split = options_.split;
+  manifest_.source_uri = options_.source_uri;
+  manifest_.licence_note = options_.licence_note;
+}
+
+DatasetWriter::~DatasetWriter() = default;
+
+std::string DatasetWriter::ShardName(size_t index) const {
+  return fmt::format("{}-{:05}.h5", options_.dataset, index);
+}
+
+std::optional<std::string> DatasetWriter::Resume(const std::string& fingerprint) {
+  GRATICULE_CHECK(size() == 0 && shard_ == nullptr);
+  fingerprint_ = fingerprint;
+  const std::string path = JoinPath(folder_, kJournalName);
+  if (!fs_.Exists(path)) return std::nullopt;
+  const json journal = json::parse(ReadFileToString(path), nullptr, false);
+  if (!journal.is_object() || journal.value("fingerprint", "") != fingerprint ||
+      !journal.contains("shards")) {
+    throw Error(ErrorCode::kData, "the unfinished import here was of other files or options", folder_,
+                "Repeat the first command, or remove the folder to start again.");
+  }
+  for (const json& item : journal["shards"]) {
+    ShardEntry entry;
+    entry.file = item.at("file");
+    entry.size = item.at("size");
+    entry.sha256 = item.at("sha256");
+    entry.head_sha256 = item.at("head_sha256");
+    entry.n = item.at("n");
+    entry.first = item.at("first");
+    entry.img_abs_off = item.at("img_abs_off");
+    entry.img_bytes = item.at("img_bytes");
+    Adopt(entry);
+  }
+  return journal.value("state", "");
+}
+
+// Takes a sealed shard into index and statistics, as if its records had just been appended.
+void DatasetWriter::Adopt(const ShardEntry& sealed) {
+  ShardEntry entry = sealed;
+  CheckHash(folder_, entry);
+  const ShardReader reader(JoinPath(folder_, entry.file), &entry);
+  const std::vector<ImageSlot> slots = reader.Slots();
+  const auto width = reader.Column<uint16_t>("/img/width"), height = reader.Column<uint16_t>("/img/height");
+  const auto flags = reader.Column<uint8_t>("/img/flags");
+  std::vector<RecordRow> rows(slots.size());
+  for (const ColumnSpec& spec : Columns()) {
+    if (!reader.Has(spec.path)) continue;
+    const std::vector<uint8_t> bytes = reader.ColumnBytes(spec.path);
+    const size_t step = SizeOf(spec.type);
+    for (size_t i = 0; i < rows.size(); ++i) rows[i].Load(spec.col, bytes.data() + i * step);
+  }
+  const auto shard = static_cast<uint16_t>(manifest_.shards.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    Count(shard, slots[i], {width[i], height[i], flags[i]}, rows[i]);
+    if (!rows[i].IsMissing(Col::kLat)) entry.box.Include(rows[i].Float(Col::kLat), rows[i].Float(Col::kLon));
+  }
+  manifest_.shards.push_back(entry);
+}
+
+void DatasetWriter::Count(uint16_t shard, const ImageSlot& slot, const ImageFacts& facts,
+                          const RecordRow& row) {
+  index_.Append(shard, slot, facts, row);
+  for (const ColumnSpec& spec : Columns()) {
+    if (row.IsMissing(spec.col)) continue;
+    moments_[static_cast<size_t>(spec.col)].Add(IsFloat(spec.type) ? row.Float(spec.col)
+                                                                   : static_cast<double>(row.Int(spec.col)));
+  }
+  std::optional<LatLon> place;
+  if (!row.IsMissing(Col::kLat)) place = LatLon{row.Float(Col::kLat), row.Float(Col::kLon)};
+  if (place && previous_) {
+    ++neighbours_;
+    near_neighbours_ += HaversineKm(*place, *previous_) < kNearKm;
+  }
+  previous_ = place;
+}
+
+void DatasetWriter::Append(std::string_view id, std::span<const uint8_t> jpeg, const ImageFacts& facts,
+                           const RecordRow& row) {
+  if (shard_ != nullptr &&
+      (shard_->size() >= options_.records_per_shard ||
+       (shard_->size() > 0 && shard_->image_bytes() + jpeg.size() > options_.bytes_per_shard))) {
+    SealShard();
+  }
+  if (shard_ == nullptr) {
+    const size_t index = manifest_.shards.size();
+    if (index > UINT16_MAX) {
+      throw Error(ErrorCode::kData, "the dataset has more than 65536 shards", folder_,
+                  "Raise --records-per-shard.");
+    }
+    shard_ = std::make_unique<ShardWriter>(fs_, JoinPath(folder_, ShardName(index)),
+                                           ShardAttributes{.dataset = options_.dataset,
+                                                           .split = options_.split,
+                                                           .source_uri = options_.source_uri,
+                                                           .licence_note = options_.licence_note,
+                                                           .shard_index = static_cast<uint32_t>(index),
+                                                           .global_first = static_cast<uint64_t>(size())});
+  }
+  const ImageSlot slot = shard_->Append(id, jpeg, facts, row);
+  Count(static_cast<uint16_t>(manifest_.shards.size()), slot, facts, row);
+}
+
+void DatasetWriter::SealShard() {
+  manifest_.shards.push_back(shard_->Seal(dictionaries_));
+  shard_.reset();
+  json journal = {
+      {"fingerprint", fingerprint_}, {"state", state_ ? state_() : ""}, {"shards", json::array()}};
+  for (const ShardEntry& s : manifest_.shards) {
+    journal["shards"].push_back({{"file", s.file},
+                                 {"size", s.size},
+                                 {"sha256", s.sha256},
+                                 {"head_sha256", s.head_sha256},
+                                 {"n", s.n},
+                                 {"first", s.first},
+                                 {"img_abs_off", s.img_abs_off},
+                                 {"img_bytes", s.img_bytes}});
+  }
+  WriteFileAtomically(fs_, JoinPath(folder_, kJournalName), journal.dump());
+}
+
+Manifest DatasetWriter::Finish() {
+  if (shard_ != nullptr) SealShard();
+  manifest_.n_records = size();
+  manifest_.index = index_.Write(fs_, folder_);
+  manifest_.consecutive_within_25km =
+      neighbours_ == 0 ? 0 : static_cast<double>(near_neighbours_) / static_cast<double>(neighbours_);
+  for (const ColumnSpec& spec : Columns()) {
+    const Moments& m = moments_[static_cast<size_t>(spec.col)];
+    if (m.count == 0) continue;
+    manifest_.stats[spec.path] = {m.count, m.mean, std::sqrt(m.m2 / static_cast<double>(m.count)), m.min,
+                                  m.max};
+  }
+  for (const auto& [level, dictionary] : dictionaries_) {
+    manifest_.dictionaries[level] = {static_cast<int64_t>(dictionary.pool().size()),
+                                     dictionary.pool().Sha256()};
+  }
+  WriteManifest(fs_, folder_, manifest_);
+  fs_.Remove(JoinPath(folder_, kJournalName));
+  return ReadManifest(folder_);
+}
+
+}  // namespace graticule

@@ -1,0 +1,77 @@
+// Writes a dataset folder: records in, shards of bounded size, the index and at last the manifest out.
+//
+// Records keep the order of Append. The folder becomes a dataset only when Finish has written manifest.json.
+// After each sealed shard a journal is written, so that an interrupted import goes on after the last sealed
+// shard (Resume). Memory: the columns of one shard and about 70 B per record for the index. One thread.
+// Failures throw Error(kData).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/fs.h"
+#include "data/shard/dictionary.h"
+#include "data/shard/manifest.h"
+#include "data/shard/record_index.h"
+#include "data/shard/shard_writer.h"
+
+namespace graticule {
+
+struct DatasetWriterOptions {
+  std::string dataset, split = "all", source_uri, licence_note;
+  int64_t records_per_shard = 20000;
+  uint64_t bytes_per_shard = uint64_t{1} << 30;  // a shard ends before the record that would pass it
+};
+
+class DatasetWriter {
+ public:
+  // Starts in an empty or new folder. `dictionaries` must outlive the writer and be complete: every shard
+  // stores them.
+  DatasetWriter(FileSystem& fs, std::string folder, DatasetWriterOptions options,
+                const Dictionaries& dictionaries);
+  ~DatasetWriter();
+
+  // Takes over the shards that a journal of the same `fingerprint` (of sources and options) names, verifying
+  // their hashes. Returns the caller's state as of the last seal, or nullopt when there is nothing to resume.
+  // Before any Append.
+  std::optional<std::string> Resume(const std::string& fingerprint);
+  // The caller's state is asked for at each seal, when all records appended so far are safe on disk.
+  void OnSeal(std::function<std::string()> state) { state_ = std::move(state); }
+
+  void Append(std::string_view id, std::span<const uint8_t> jpeg, const ImageFacts& facts,
+              const RecordRow& row);
+  int64_t size() const { return index_.size(); }
+  // Seals the last shard, writes index and manifest, removes the journal.
+  Manifest Finish();
+
+ private:
+  struct Moments {
+    int64_t count = 0;
+    double mean = 0, m2 = 0, min = 0, max = 0;
+    void Add(double value);
+  };
+  void Count(uint16_t shard, const ImageSlot& slot, const ImageFacts& facts, const RecordRow& row);
+  void SealShard();
+  void Adopt(const ShardEntry& entry);
+  std::string ShardName(size_t index) const;
+
+  FileSystem& fs_;
+  std::string folder_;
+  DatasetWriterOptions options_;
+  const Dictionaries& dictionaries_;
+  std::string fingerprint_;
+  std::function<std::string()> state_;
+  std::unique_ptr<ShardWriter> shard_;
+  Manifest manifest_;
+  RecordIndexWriter index_;
+  Moments moments_[kColCount];
+  int64_t neighbours_ = 0, near_neighbours_ = 0;
+  std::optional<LatLon> previous_;
+};
+
+}  // namespace graticule

@@ -1,0 +1,40 @@
+#include "data/country.h"
+
+#include <gtest/gtest.h>
+
+namespace graticule {
+namespace {
+
+TEST(Country, KnowsCodesInAnyCase) {
+  EXPECT_EQ(NumericCountry("DE"), 276);
+  EXPECT_EQ(NumericCountry("us"), 840);
+  EXPECT_EQ(NumericCountry("Zw"), 716);
+  EXPECT_EQ(NumericCountry("AD"), 20);
+  EXPECT_EQ(NumericCountry("XK"), 983);
+  EXPECT_EQ(NumericCountry("ZZ"), 0);
+  EXPECT_EQ(NumericCountry(""), 0);
+  EXPECT_EQ(NumericCountry("USA"), 0);
+}
+
+TEST(Country, ReadsNamibiaAsACountryNotAsMissing) {
+  EXPECT_EQ(NumericCountry("NA"), 516);
+  EXPECT_EQ(NumericCountry("na"), 516);
+  EXPECT_EQ(NumericCountry("NMB"), 516);
+}
+
+TEST(Country, GoesBackToAlpha2) {
+  EXPECT_EQ(Alpha2Of(516), "NA");
+  EXPECT_EQ(Alpha2Of(983), "XK");
+  EXPECT_EQ(Alpha2Of(0), "");
+  EXPECT_EQ(Alpha2Of(999), "");
+}
+
+TEST(Country, KnowsTheDrivingSide) {
+  EXPECT_EQ(DrivesOnTheLeft("NZ"), true);
+  EXPECT_EQ(DrivesOnTheLeft("gb"), true);
+  EXPECT_EQ(DrivesOnTheLeft("FR"), false);
+  EXPECT_EQ(DrivesOnTheLeft("??"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace graticule

@@ -1,0 +1,179 @@
+#include "data/dataset.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+#include <thread>
+
+#include "data/split/split_sidecar.h"
+#include "tests/unit/data/tiny_dataset.h"
+
+namespace graticule {
+namespace {
+
+TEST(Dataset, ServesRecordsInOrderAcrossShards) {
+  const TemporaryFolder folder;
+  const Manifest manifest = WriteTinyDataset(folder / "d", 25, 10);
+  ASSERT_EQ(manifest.shards.size(), 3u);
+  EXPECT_EQ(manifest.shards[2].n, 5);
+  const auto dataset = Dataset::Open({folder / "d"});
+  ASSERT_EQ(dataset->size(), 25);
+  std::vector<uint8_t> out;
+  for (int64_t i = 0; i < 25; ++i) {
+    dataset->ReadImage(i, out);
+    EXPECT_EQ(out, TinyImage(i));
+    EXPECT_EQ(dataset->image_bytes(i), TinyImage(i).size());
+    EXPECT_EQ(dataset->place(i).lat_deg, -60.0 + i);
+    const RecordMeta meta = dataset->meta(i);
+    EXPECT_EQ(meta.id, "rec-" + std::to_string(i));
+    EXPECT_EQ(meta.width, 100 + i);
+    EXPECT_EQ(meta.flags, i % 2);
+    EXPECT_EQ(meta.month, i % 12 + 1);
+    EXPECT_EQ(meta.climate, i % 3 == 0 ? kMissingU8 : i % 30 + 1);
+    EXPECT_EQ(meta.country, i % 2 == 0 ? "NA" : "FR");
+    EXPECT_EQ(std::isnan(meta.aux[0]), i % 3 == 0);
+    EXPECT_TRUE(std::isnan(meta.aux[1]));
+  }
+  EXPECT_EQ(dataset->Locate(24), "tiny-00002.h5[4]");
+  EXPECT_DOUBLE_EQ(dataset->Coverage("climate"), 16.0 / 25);
+  EXPECT_DOUBLE_EQ(dataset->Coverage("popden_km2"), 0);
+  EXPECT_DOUBLE_EQ(dataset->Coverage("month"), 1);
+  EXPECT_NE(FailureOf([&] { dataset->Coverage("nonsense"); }).find("nonsense"), std::string::npos);
+}
+
+TEST(Dataset, ConcatenatesFoldersInTheOrderGiven) {
+  const TemporaryFolder folder;
+  WriteTinyDataset(folder / "a", 7, 3);
+  WriteTinyDataset(folder / "b", 5, 10, 100);
+  const auto dataset = Dataset::Open({folder / "b", folder / "a"});
+  ASSERT_EQ(dataset->size(), 12);
+  EXPECT_EQ(dataset->meta(0).id, "rec-100");
+  EXPECT_EQ(dataset->meta(4).id, "rec-104");
+  EXPECT_EQ(dataset->meta(5).id, "rec-0");
+  EXPECT_EQ(dataset->meta(11).id, "rec-6");
+  EXPECT_NE(dataset->Sha256(), Dataset::Open({folder / "a", folder / "b"})->Sha256());
+}
+
+TEST(Dataset, SelectsRecordsBySplit) {
+  const TemporaryFolder folder;
+  const Manifest manifest = WriteTinyDataset(folder / "d", 20, 6);
+  EXPECT_EQ(Dataset::Open({folder / "d"}, {.split = {"train"}})->size(), 20);  // the manifest's own split
+  SplitLabels labels{.names = {"train", "near", "far"}, .label = std::vector<uint8_t>(20, 0)};
+  labels.label[3] = labels.label[17] = 1;
+  labels.label[9] = 2;
+  WriteSplit(PosixFs(), folder / "d", manifest, labels);
+  const auto held_out = Dataset::Open({folder / "d"}, {.split = {"far", "near"}});
+  ASSERT_EQ(held_out->size(), 3);
+  EXPECT_EQ(held_out->meta(0).id, "rec-3");
+  EXPECT_EQ(held_out->meta(1).id, "rec-9");
+  EXPECT_EQ(held_out->meta(2).id, "rec-17");
+  EXPECT_EQ(held_out->Locate(2), "tiny-00002.h5[5]");
+  EXPECT_EQ(Dataset::Open({folder / "d"}, {.split = {"train"}})->size(), 17);
+  EXPECT_NE(held_out->Sha256(), Dataset::Open({folder / "d"}, {.split = {"train"}})->Sha256());
+  const std::string message = FailureOf([&] { Dataset::Open({folder / "d"}, {.split = {"val"}}); });
+  EXPECT_NE(message.find("train, near, far"), std::string::npos) << message;
+}
+
+TEST(Dataset, IsReadByManyThreadsAtOnce) {
+  const TemporaryFolder folder;
+  WriteTinyDataset(folder / "d", 200, 9);
+  const auto dataset = Dataset::Open({folder / "d"});
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong = 0;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      std::vector<uint8_t> out;
+      for (int64_t i = 0; i < 200; ++i) {
+        const int64_t record = (i * 13 + t * 50) % 200;
+        dataset->ReadImage(record, out);
+        wrong += out != TinyImage(record) || dataset->meta(record).id != "rec-" + std::to_string(record);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(Dataset, RefusesDamagedFoldersNamingTheFile) {
+  const TemporaryFolder folder;
+  const std::string d = folder / "d";
+  const Manifest manifest = WriteTinyDataset(d, 20, 10);
+  const auto open = [&] { Dataset::Open({d}); };
+  const std::string shard = d + "/" + manifest.shards[1].file;
+
+  std::filesystem::rename(shard, shard + ".away");
+  EXPECT_NE(FailureOf(open).find("tiny-00001.h5: the file is missing"), std::string::npos);
+  std::filesystem::rename(shard + ".away", shard);
+
+  std::filesystem::resize_file(shard, manifest.shards[1].size - 1);
+  EXPECT_NE(FailureOf(open).find(std::to_string(manifest.shards[1].size)), std::string::npos);
+  std::filesystem::resize_file(shard, manifest.shards[1].size);
+
+  PatchByte(d + "/index.safetensors", manifest.index.size - 3, 1);
+  EXPECT_NE(FailureOf(open).find("index.safetensors: SHA-256"), std::string::npos);
+  PatchByte(d + "/index.safetensors", manifest.index.size - 3, 1);
+
+  PatchByte(shard, 100, 1);
+  const auto dataset = Dataset::Open({d});  // the head is hashed when the shard is first touched
+  std::vector<uint8_t> out;
+  EXPECT_NO_THROW(dataset->ReadImage(3, out));
+  EXPECT_NE(FailureOf([&] { dataset->ReadImage(13, out); }).find("tiny-00001.h5: head SHA-256"),
+            std::string::npos);
+  PatchByte(shard, 100, 1);
+
+  PatchByte(shard, manifest.shards[1].img_abs_off + 4, 1);
+  EXPECT_THROW(Dataset::Open({d})->ReadImage(10, out), BadRecord);
+  EXPECT_NE(FailureOf([&] { Dataset::Open({folder / "none"}); }).find("manifest.json"), std::string::npos);
+}
+
+TEST(Manifest, NamesTheKeyThatIsWrong) {
+  const TemporaryFolder folder;
+  WriteTinyDataset(folder / "d", 4, 2);
+  const std::string good = ReadFileToString(folder / "d/manifest.json");
+  EXPECT_EQ(ParseManifest(good, "m").n_records, 4);
+  const auto broken = [&](const std::string& from, const std::string& to) {
+    std::string text = good;
+    EXPECT_NE(text.find(from), std::string::npos) << from;
+    text.replace(text.find(from), from.size(), to);
+    return FailureOf([&] { ParseManifest(text, "m"); });
+  };
+  EXPECT_NE(broken("\"n_records\": 4", "\"n_records\": 5").find("n_records"), std::string::npos);
+  EXPECT_NE(broken("\"n\": 2", "\"n\": -2").find("shards[0].n"), std::string::npos);
+  EXPECT_NE(broken("tiny-00000.h5", "../tiny-00000.h5").find("shards[0].file"), std::string::npos);
+  EXPECT_NE(broken("\"head_sha256\": \"", "\"head_sha256\": \"Z").find("head_sha256"), std::string::npos);
+  EXPECT_NE(broken("\"version_major\": 1", "\"version_major\": 2").find("version_major"), std::string::npos);
+  EXPECT_NE(broken("{", "").find("not valid JSON"), std::string::npos);
+}
+
+TEST(DatasetWriter, GoesOnAfterTheLastSealedShard) {
+  const TemporaryFolder folder;
+  const Manifest whole = WriteTinyDataset(folder / "whole", 25, 10);
+  const DatasetWriterOptions options{.dataset = "tiny", .split = "train", .records_per_shard = 10};
+  Dictionaries dictionaries;
+  dictionaries["city"].Intern("Windhoek");
+  const auto append = [](DatasetWriter& writer, int64_t i) {
+    writer.Append("rec-" + std::to_string(i), TinyImage(i),
+                  {static_cast<uint16_t>(100 + i % 50), 64, static_cast<uint8_t>(i % 2)}, TinyRow(i));
+  };
+  {
+    DatasetWriter writer(PosixFs(), folder / "d", options, dictionaries);
+    EXPECT_EQ(writer.Resume("same"), std::nullopt);
+    writer.OnSeal([&] { return "after " + std::to_string(writer.size()); });
+    for (int64_t i = 0; i < 24; ++i) append(writer, i);  // and is lost
+  }
+  EXPECT_NE(FailureOf([&] {
+              DatasetWriter writer(PosixFs(), folder / "d", options, dictionaries);
+              writer.Resume("other");
+            }).find("other files or options"),
+            std::string::npos);
+  DatasetWriter writer(PosixFs(), folder / "d", options, dictionaries);
+  EXPECT_EQ(writer.Resume("same"), "after 20");
+  ASSERT_EQ(writer.size(), 20);
+  for (int64_t i = 20; i < 25; ++i) append(writer, i);
+  const Manifest resumed = writer.Finish();
+  EXPECT_EQ(resumed.sha256, whole.sha256);  // it names the hash of every other file
+  EXPECT_FALSE(std::filesystem::exists(folder / "d/import.journal.json"));
+}
+
+}  // namespace
+}  // namespace graticule
