@@ -1,0 +1,83 @@
+#include "data/image/augment.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "base/error.h"
+
+namespace graticule {
+
+namespace {
+
+int RoundHalfEven(double x) { return static_cast<int>(std::nearbyint(x)); }
+
+// 0 or 1; anything else is the user's mistake.
+int IndexOf(const std::string& value, const char* first, const char* second, const char* key) {
+  if (value == first) return 0;
+  if (value == second) return 1;
+  throw Error(ErrorCode::kUsage, fmt::format("{} is '{}', expected {} or {}", key, value, first, second),
+              "data.augment");
+}
+
+ResizePlan Square(Box source, int64_t image_size) {
+  const int side = static_cast<int>(image_size);
+  return {.source = source, .full_width = side, .full_height = side, .window = {0, 0, side, side}};
+}
+
+}  // namespace
+
+ResizePlan PlanRandomResizedCrop(int width, int height, const AugmentOptions& options, Rng& rng) {
+  constexpr int kTries = 10;
+  const double area = static_cast<double>(width) * height;
+  const double log_low = std::log(options.ratio_min), log_high = std::log(options.ratio_max);
+  for (int i = 0; i < kTries; ++i) {
+    const double crop_area = area * rng.Uniform(options.scale_min, options.scale_max);
+    const double aspect = std::exp(rng.Uniform(log_low, log_high));
+    const int w = RoundHalfEven(std::sqrt(crop_area * aspect));
+    const int h = RoundHalfEven(std::sqrt(crop_area / aspect));
+    if (w <= 0 || h <= 0 || w > width || h > height) continue;
+    const int y = static_cast<int>(rng.Uniform() * (height - h + 1));
+    const int x = static_cast<int>(rng.Uniform() * (width - w + 1));
+    return Square({x, y, w, h}, options.image_size);
+  }
+  const double ratio = static_cast<double>(width) / height;
+  int w = width, h = height;
+  if (ratio < options.ratio_min) {
+    h = RoundHalfEven(w / options.ratio_min);
+  } else if (ratio > options.ratio_max) {
+    w = RoundHalfEven(h * options.ratio_max);
+  }
+  w = std::clamp(w, 1, width);
+  h = std::clamp(h, 1, height);
+  return Square({(width - w) / 2, (height - h) / 2, w, h}, options.image_size);
+}
+
+ResizePlan PlanCentreCrop(int width, int height, int64_t image_size) {
+  const int64_t shorter = std::min(width, height), longer = std::max(width, height);
+  const int side = static_cast<int>(image_size);
+  const int64_t longer_out = image_size * longer / shorter;
+  const int full_width = width <= height ? side : static_cast<int>(longer_out);
+  const int full_height = width <= height ? static_cast<int>(longer_out) : side;
+  return {.source = {0, 0, width, height},
+          .full_width = full_width,
+          .full_height = full_height,
+          .window = {(full_width - side) / 2, (full_height - side) / 2, side, side}};
+}
+
+Cropper::Cropper(const AugmentOptions& options, ResizeKernel kernel)
+    : options_(options),
+      random_(IndexOf(options.kind, "centre_crop", "random_resized_crop", "kind") == 1),
+      filter_(IndexOf(options.filter, "bilinear", "bicubic", "filter") == 1 ? Filter::kBicubic
+                                                                            : Filter::kBilinear),
+      resizer_(kernel) {}
+
+void Cropper::Crop(const Image& image, Rng& rng, uint8_t* out) {
+  const ResizePlan plan = random_ ? PlanRandomResizedCrop(image.width, image.height, options_, rng)
+                                  : PlanCentreCrop(image.width, image.height, options_.image_size);
+  resizer_.Resize(image.view(), plan, filter_, out);
+}
+
+}  // namespace graticule

@@ -1,0 +1,129 @@
+#include "data/image/resize.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+#include "data/image/resize_kernels.h"
+
+namespace graticule {
+
+namespace {
+
+// Keys' cubic convolution with a = -1/2.
+double Cubic(double x) {
+  constexpr double kA = -0.5;
+  x = std::abs(x);
+  if (x < 1.0) return 1.0 + x * x * ((kA + 2.0) * x - (kA + 3.0));
+  if (x < 2.0) return kA * (x * (x * (x - 5.0) + 8.0) - 4.0);
+  return 0.0;
+}
+
+double Triangle(double x) { return std::max(0.0, 1.0 - std::abs(x)); }
+
+bool Inside(const Box& box, int width, int height) {
+  return box.x >= 0 && box.y >= 0 && box.width > 0 && box.height > 0 && box.x + box.width <= width &&
+         box.y + box.height <= height;
+}
+
+}  // namespace
+
+void ComputeWeights(Filter filter, int in, int out, int begin, int size, AxisWeights& weights) {
+  const double scale = static_cast<double>(in) / out;
+  const double widen = std::max(scale, 1.0);
+  const double support = (filter == Filter::kBicubic ? 2.0 : 1.0) * widen;
+  const int taps = (static_cast<int>(std::ceil(support)) * 2 + 1 + 3) / 4 * 4;
+  weights.taps = taps;
+  weights.first.resize(size);
+  weights.count.resize(size);
+  weights.weight.assign(static_cast<size_t>(size) * taps, 0);
+  std::vector<double> exact(taps);
+  for (int i = 0; i < size; ++i) {
+    const double centre = (begin + i + 0.5) * scale;
+    const int first = std::max(0, static_cast<int>(centre - support + 0.5));
+    const int count = std::min(in, static_cast<int>(centre + support + 0.5)) - first;
+    double total = 0;
+    for (int t = 0; t < count; ++t) {
+      const double x = (first + t - centre + 0.5) * (1.0 / widen);
+      exact[t] = filter == Filter::kBicubic ? Cubic(x) : Triangle(x);
+      total += exact[t];
+    }
+    weights.first[i] = first;
+    weights.count[i] = count;
+    for (int t = 0; t < count; ++t) {
+      const double fixed = exact[t] / total * (1 << kernels::kWeightBits);
+      weights.weight[static_cast<size_t>(i) * taps + t] =
+          static_cast<int32_t>(fixed < 0 ? fixed - 0.5 : fixed + 0.5);
+    }
+  }
+  weights.high_pairs.resize(weights.weight.size() / 2);
+  weights.low_pairs.resize(weights.weight.size() / 2);
+  constexpr int32_t kLowMask = (1 << kernels::kLowBits) - 1;
+  for (size_t p = 0; p < weights.high_pairs.size(); ++p) {
+    const int32_t a = weights.weight[2 * p], b = weights.weight[2 * p + 1];
+    const auto pack = [](int32_t low, int32_t high) {
+      return static_cast<int32_t>((static_cast<uint32_t>(high) << 16) |
+                                  (static_cast<uint32_t>(low) & 0xFFFF));
+    };
+    weights.high_pairs[p] = pack(a >> kernels::kLowBits, b >> kernels::kLowBits);
+    weights.low_pairs[p] = pack(a & kLowMask, b & kLowMask);
+  }
+}
+
+Resizer::Resizer(ResizeKernel kernel) : wide_(kernel == ResizeKernel::kFastest && kernels::HasAvx2()) {}
+
+void Resizer::Resize(ImageView in, const ResizePlan& plan, Filter filter, uint8_t* out) {
+  GRATICULE_CHECK(Inside(plan.source, in.width, in.height), "box outside the image");
+  GRATICULE_CHECK(Inside(plan.window, plan.full_width, plan.full_height), "window outside the resized image");
+  const Box& window = plan.window;
+  ComputeWeights(filter, plan.source.width, plan.full_width, window.x, window.width, across_);
+  ComputeWeights(filter, plan.source.height, plan.full_height, window.y, window.height, down_);
+  const int first_row = down_.first.front();
+  const int rows = down_.first.back() + down_.count.back() - first_row;
+  Horizontal(in, plan.source, first_row, rows, window.width);
+  Vertical(first_row, 3 * window.width, window.height, out);
+}
+
+void Resizer::Horizontal(ImageView in, const Box& source, int first_row, int rows, int width) {
+  const size_t row_bytes = size_t{3} * width;
+  rows_.resize(row_bytes * rows + kernels::kSlack);
+  const auto row_at = [&](int r) { return in.row(source.y + first_row + r) + ptrdiff_t{3} * source.x; };
+  if (!wide_) {
+    for (int r = 0; r < rows; ++r)
+      kernels::RowPortable(row_at(r), across_, width, rows_.data() + row_bytes * r);
+    return;
+  }
+  // A wide load may pass the end of its row. Rows that have too little of the image behind them are read from
+  // a padded copy. Output rows are written in ascending order, so what a row spills into the next one is
+  // overwritten.
+  const size_t used = size_t{3} * source.width;
+  const uint8_t* end = in.row(in.height - 1) + ptrdiff_t{3} * in.width;
+  const auto readable = [&](int r, std::vector<uint8_t>& copy) -> const uint8_t* {
+    const uint8_t* row = row_at(r);
+    if (end - row >= static_cast<ptrdiff_t>(used + kernels::kSlack)) return row;
+    copy.resize(used + kernels::kSlack);
+    std::memcpy(copy.data(), row, used);
+    return copy.data();
+  };
+  for (int r = 0; r < rows; r += 2) {
+    const int next = std::min(r + 1, rows - 1);
+    uint8_t* out = rows_.data() + row_bytes * r;
+    kernels::RowPairAvx2(readable(r, copy_a_), readable(next, copy_b_), across_, width, out,
+                         rows_.data() + row_bytes * next);
+  }
+}
+
+void Resizer::Vertical(int first_row, int row_bytes, int height, uint8_t* out) const {
+  for (int i = 0; i < height; ++i) {
+    const uint8_t* in = rows_.data() + static_cast<int64_t>(down_.first[i] - first_row) * row_bytes;
+    uint8_t* row = out + static_cast<int64_t>(row_bytes) * i;
+    if (wide_) {
+      kernels::ColumnAvx2(in, row_bytes, down_, i, row_bytes, row);
+    } else {
+      kernels::ColumnPortable(in, row_bytes, down_, i, row_bytes, row);
+    }
+  }
+}
+
+}  // namespace graticule

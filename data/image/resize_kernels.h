@@ -1,0 +1,30 @@
+// The inner loops of Resizer, once portable and once with AVX2. Internal to data/image.
+//
+// Pixels are RGB bytes. `across` and `down` come from ComputeWeights. The AVX2 loops read up to 16 bytes past
+// the end of a row: callers provide kSlack readable bytes there.
+#pragma once
+
+#include <cstdint>
+
+#include "data/image/resize.h"
+
+namespace graticule::kernels {
+
+inline constexpr int kWeightBits = 22;
+inline constexpr int kLowBits = 11;
+inline constexpr int kSlack = 64;  // bytes readable after the end of every buffer
+
+bool HasAvx2();
+
+// One row of `width` output pixels.
+void RowPortable(const uint8_t* in, const AxisWeights& across, int width, uint8_t* out);
+// Two rows at once, the same weights for both.
+void RowPairAvx2(const uint8_t* in_a, const uint8_t* in_b, const AxisWeights& across, int width,
+                 uint8_t* out_a, uint8_t* out_b);
+
+// Output row i of `bytes` bytes out of rows `stride` apart, the first of which is input row 0.
+void ColumnPortable(const uint8_t* in, int64_t stride, const AxisWeights& down, int i, int bytes,
+                    uint8_t* out);
+void ColumnAvx2(const uint8_t* in, int64_t stride, const AxisWeights& down, int i, int bytes, uint8_t* out);
+
+}  // namespace graticule::kernels
