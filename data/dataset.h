@@ -37,6 +37,8 @@ class Dataset {
   virtual void ReadImage(int64_t record, std::vector<uint8_t>& out) const = 0;
   // Shard file and index within it, for messages: "osv-00003.h5[1742]".
   virtual std::string Locate(int64_t record) const = 0;
+  // Reads that were repeated after an I/O error and then succeeded, since opening.
+  virtual int64_t io_retries() const { return 0; }
   virtual std::string Sha256() const = 0;                     // over the manifests and the split selection
   // Fraction of records with a value in an /aux or /time column ("climate", "month", "elev_m", ...).
   virtual double Coverage(const std::string& column) const = 0;

@@ -2,8 +2,12 @@
 //
 // The sample at global position p of epoch e is a pure function of (seed, e, p): the same for any number of ranks,
 // threads and restarts. Global batch t holds positions [t*G, (t+1)*G); rank r takes the slice [r*G/R, (r+1)*G/R).
-// A bad record is replaced by the next good record in dataset order, decided by bytes alone, counted and reported.
-// One consumer thread; workers are owned. Destroying the loader joins them.
+// A bad record (CRC, decoding, limits, truncation) is replaced by the next good record in dataset order, decided by
+// bytes alone, counted and reported; in evaluation (drop_last false) its row becomes padding instead, so that no
+// record is judged twice. More than max_bad of them on one rank, or an I/O failure: Error(kData) from Next.
+// With epoch_samples set, epochs are consecutive stretches of an endless stream of permutations, so every record
+// comes equally often however long an epoch is; otherwise each epoch is one permutation without its tail.
+// One consumer thread; workers are owned and start with the first Next or Seek. Destroying the loader joins them.
 #pragma once
 
 #include <cstdint>

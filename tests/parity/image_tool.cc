@@ -4,6 +4,7 @@
 //   image_tool resize IN.rgb W H  X Y BW BH  OW OH  bicubic|bilinear fastest|portable OUT.rgb
 //   image_tool centre IN.jpg SIZE bicubic|bilinear OUT.rgb
 //   image_tool crops W H SEED COUNT      one line per position: x y width height, then 22 uniform draws
+//   image_tool order N SEED EPOCH        the whole permutation
 // Files ending in .rgb are bare bytes. Exit code of a refused image: 3.
 #include <fmt/format.h>
 
@@ -17,6 +18,7 @@
 #include "base/error.h"
 #include "data/image/augment.h"
 #include "data/image/jpeg_decode.h"
+#include "data/loader/order.h"
 
 namespace graticule {
 namespace {
@@ -81,6 +83,11 @@ void Crops(const std::vector<std::string>& a) {
   }
 }
 
+void Order(const std::vector<std::string>& a) {
+  const KeyedOrder order(std::stoll(a.at(0)), std::stoull(a.at(1)), std::stoull(a.at(2)));
+  for (int64_t i = 0; i < order.size(); ++i) fmt::print("{} ", order.At(i));
+}
+
 int Run(int argc, char** argv) {
   const std::vector<std::string> rest(argv + (argc > 1 ? 2 : 1), argv + argc);
   const std::string verb = argc > 1 ? argv[1] : "";
@@ -89,7 +96,9 @@ int Run(int argc, char** argv) {
     if (verb == "resize") return Resize(rest), 0;
     if (verb == "centre") return Centre(rest), 0;
     if (verb == "crops") return Crops(rest), 0;
-    throw Error(ErrorCode::kUsage, fmt::format("verb '{}', expected decode, resize, centre or crops", verb));
+    if (verb == "order") return Order(rest), 0;
+    throw Error(ErrorCode::kUsage,
+                fmt::format("verb '{}', expected decode, resize, centre, crops or order", verb));
   } catch (const Error& error) {
     fmt::print(stderr, "{}\n", error.what());
     return error.exit_code();

@@ -1,0 +1,262 @@
+#include "data/loader/loader.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
+#include <exception>
+#include <limits>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "base/error.h"
+#include "data/loader/order.h"
+#include "data/loader/sample_source.h"
+
+namespace graticule {
+
+namespace {
+
+constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
+
+int AvailableCpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+// A row without a sample: every label masked.
+void ClearRow(Batch& batch, int64_t row) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  batch.places[row] = {nan, nan};
+  batch.position[row] = batch.record[row] = -1;
+  batch.climate[row] = batch.month[row] = -1;
+  std::fill_n(batch.aux_B6.begin() + row * kAuxColumnCount, kAuxColumnCount, nan);
+}
+
+void LabelRow(const Dataset& dataset, int64_t record, int64_t position, Batch& batch, int64_t row) {
+  const RecordMeta meta = dataset.meta(record);
+  batch.places[row] = meta.place;
+  batch.position[row] = position;
+  batch.record[row] = record;
+  batch.climate[row] = meta.climate == 0 || meta.climate == kMissingU8 ? -1 : meta.climate - 1;
+  batch.month[row] = meta.month >= 1 && meta.month <= 12 ? meta.month - 1 : -1;
+  std::copy_n(meta.aux, kAuxColumnCount, batch.aux_B6.begin() + row * kAuxColumnCount);
+}
+
+class RingLoader final : public Loader {
+ public:
+  RingLoader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options, HostAllocator& memory);
+  ~RingLoader() override;
+  int64_t batches_per_epoch() const override { return source_.batches_per_epoch(); }
+  void Seek(int64_t epoch, int64_t batch) override;
+  const Batch* Next() override;
+  void Release(const Batch* batch) override;
+  LoaderStats stats() const override;
+  std::string order_name() const override { return options_.shuffle ? kOrderName : "sequential"; }
+
+ private:
+  enum class State : uint8_t { kFree, kFilling, kReady, kLent };
+  // One batch of the ring. Everything but the rows of `batch` is guarded by mutex_.
+  struct Slot {
+    Batch batch;
+    State state = State::kFree;
+    int64_t sequence = -1;  // batches since the last Seek
+    int64_t epoch = 0, first_position = 0;
+    int64_t next_row = 0, rows_done = 0;
+    std::exception_ptr failure;
+  };
+
+  void Work();
+  Slot* SlotWithWork();
+  void Open(Slot& slot);
+  void FillRow(Slot& slot, int64_t row, SampleSource::Workspace& work);
+  void ReleaseUpTo(int64_t sequence);
+
+  LoaderOptions options_;
+  SampleSource source_;
+  HostAllocator& memory_;
+  int64_t rows_, first_row_;  // this rank's slice of a global batch
+  size_t image_bytes_;        // of one row, all views
+  std::vector<Slot> ring_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable work_, ready_, idle_;
+  bool stop_ = false, paused_ = true;
+  int64_t busy_ = 0;                           // workers inside FillRow
+  int64_t start_epoch_ = 0, start_batch_ = 0;  // where sequence 0 lies
+  int64_t opened_ = 0, taken_ = 0, end_ = 0;   // sequence numbers
+  LoaderStats stats_;
+  std::vector<std::thread> threads_;
+};
+
+RingLoader::RingLoader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options,
+                       HostAllocator& memory)
+    : options_(options), source_(std::move(dataset), options), memory_(memory), ring_(options.depth) {
+  const int64_t batch = options_.global_batch;
+  first_row_ = options_.rank * batch / options_.world_size;
+  rows_ = (options_.rank + 1) * batch / options_.world_size - first_row_;
+  const int64_t side = options_.augment.image_size;
+  image_bytes_ = static_cast<size_t>(options_.views * side * side * 3);
+  SampleSource::Workspace check(options_.augment);  // wrong option names fail here, not in a thread
+  for (Slot& slot : ring_) {
+    Batch& b = slot.batch;
+    b.size = rows_;
+    b.views = options_.views;
+    b.image_size = side;
+    b.images_BVHWC = static_cast<uint8_t*>(memory_.Allocate(image_bytes_ * rows_));
+    b.places.resize(rows_);
+    b.position.resize(rows_);
+    b.record.resize(rows_);
+    b.climate.resize(rows_);
+    b.month.resize(rows_);
+    b.aux_B6.resize(rows_ * kAuxColumnCount);
+  }
+  const int threads = options_.threads > 0 ? options_.threads : AvailableCpus();
+  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
+}
+
+RingLoader::~RingLoader() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  work_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+  for (Slot& slot : ring_) memory_.Free(slot.batch.images_BVHWC, image_bytes_ * rows_);
+}
+
+// Rows are handed out batch by batch: a later batch opens only when the one before has no row left to give.
+RingLoader::Slot* RingLoader::SlotWithWork() {
+  if (paused_) return nullptr;
+  if (opened_ > 0) {
+    Slot& last = ring_[(opened_ - 1) % ring_.size()];
+    if (last.state == State::kFilling && last.sequence == opened_ - 1 && last.next_row < rows_) return &last;
+  }
+  Slot& next = ring_[opened_ % ring_.size()];
+  if (next.state != State::kFree || opened_ >= end_) return nullptr;
+  Open(next);
+  return &next;
+}
+
+void RingLoader::Open(Slot& slot) {
+  const int64_t per_epoch = source_.batches_per_epoch();
+  const int64_t batch = start_batch_ + opened_;
+  slot.state = State::kFilling;
+  slot.sequence = opened_++;
+  slot.epoch = start_epoch_ + batch / per_epoch;
+  slot.first_position = batch % per_epoch * options_.global_batch + first_row_;
+  slot.next_row = slot.rows_done = 0;
+  slot.failure = nullptr;
+}
+
+void RingLoader::Work() {
+  SampleSource::Workspace work(options_.augment);
+  std::unique_lock lock(mutex_);
+  while (true) {
+    Slot* slot = nullptr;
+    work_.wait(lock, [&] { return stop_ || (slot = SlotWithWork()) != nullptr; });
+    if (stop_) return;
+    const int64_t row = slot->next_row++;
+    ++busy_;
+    lock.unlock();
+    std::exception_ptr failure;
+    try {
+      FillRow(*slot, row, work);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    lock.lock();
+    --busy_;
+    if (failure) slot->failure = failure;
+    stats_.read_s += std::exchange(work.read_s, 0.0);
+    stats_.decode_s += std::exchange(work.decode_s, 0.0);
+    if (++slot->rows_done == rows_) {
+      slot->state = State::kReady;
+      ready_.notify_all();
+    }
+    if (busy_ == 0) idle_.notify_all();
+  }
+}
+
+void RingLoader::FillRow(Slot& slot, int64_t row, SampleSource::Workspace& work) {
+  const int64_t position = slot.first_position + row;
+  uint8_t* images = slot.batch.images_BVHWC + image_bytes_ * row;
+  ClearRow(slot.batch, row);
+  if (position >= source_.epoch_samples()) {
+    std::memset(images, 0, image_bytes_);
+    return;
+  }
+  const int64_t record = source_.Fill(slot.epoch, position, work, images);
+  if (record >= 0) LabelRow(source_.dataset(), record, position, slot.batch, row);
+}
+
+void RingLoader::Seek(int64_t epoch, int64_t batch) {
+  GRATICULE_CHECK(epoch >= 0 && batch >= 0, "loader position");
+  std::unique_lock lock(mutex_);
+  paused_ = true;
+  idle_.wait(lock, [&] { return busy_ == 0; });
+  for (Slot& slot : ring_) slot.state = State::kFree;
+  start_epoch_ = epoch;
+  start_batch_ = batch;
+  opened_ = taken_ = 0;
+  end_ = options_.drop_last ? kForever : std::max<int64_t>(0, source_.batches_per_epoch() - batch);
+  paused_ = false;
+  work_.notify_all();
+}
+
+const Batch* RingLoader::Next() {
+  if (end_ == 0 && paused_) Seek(0, 0);
+  const auto begin = std::chrono::steady_clock::now();
+  std::unique_lock lock(mutex_);
+  ReleaseUpTo(taken_ - std::max<int64_t>(1, static_cast<int64_t>(ring_.size()) - 1));
+  if (taken_ >= end_) return nullptr;
+  Slot& slot = ring_[taken_ % ring_.size()];
+  ready_.wait(lock, [&] { return slot.state == State::kReady && slot.sequence == taken_; });
+  if (slot.failure) std::rethrow_exception(slot.failure);  // the batch stays: asking again fails again
+  slot.state = State::kLent;
+  ++taken_;
+  slot.batch.wait_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  stats_.wait_s += slot.batch.wait_s;
+  ++stats_.batches;
+  stats_.images +=
+      std::count_if(slot.batch.record.begin(), slot.batch.record.end(), [](int64_t r) { return r >= 0; });
+  return &slot.batch;
+}
+
+void RingLoader::ReleaseUpTo(int64_t sequence) {
+  for (Slot& slot : ring_) {
+    if (slot.state == State::kLent && slot.sequence <= sequence) slot.state = State::kFree;
+  }
+  work_.notify_all();
+}
+
+void RingLoader::Release(const Batch* batch) {
+  std::lock_guard lock(mutex_);
+  for (Slot& slot : ring_) {
+    if (&slot.batch == batch && slot.state == State::kLent) slot.state = State::kFree;
+  }
+  work_.notify_all();
+}
+
+LoaderStats RingLoader::stats() const {
+  std::lock_guard lock(mutex_);
+  LoaderStats stats = stats_;
+  stats.bad_records = source_.bad_records();
+  stats.io_retries = source_.dataset().io_retries();
+  stats.quarantine = source_.quarantine();
+  return stats;
+}
+
+}  // namespace
+
+std::unique_ptr<Loader> Loader::Create(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options,
+                                       HostAllocator& memory) {
+  return std::make_unique<RingLoader>(std::move(dataset), options, memory);
+}
+
+}  // namespace graticule

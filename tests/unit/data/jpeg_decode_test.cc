@@ -1,0 +1,116 @@
+#include "data/image/jpeg_decode.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "tests/unit/data/jpeg_samples.h"
+
+namespace graticule {
+namespace {
+
+std::string Refusal(const std::vector<uint8_t>& jpeg, const JpegOptions& options = {}) {
+  JpegDecoder decoder;
+  Image image;
+  try {
+    decoder.Decode(jpeg, options, image);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kData);
+    return error.message();
+  }
+  return "";
+}
+
+TEST(JpegDecoder, GivesBackTheImageThatWasEncoded) {
+  JpegDecoder decoder;
+  Image image;
+  for (const bool progressive : {false, true}) {
+    const JpegInfo info = decoder.Decode(SampleJpeg(150, 90, 3, 95, progressive), {}, image);
+    EXPECT_EQ(info.progressive, progressive);
+    EXPECT_FALSE(info.truncated);
+    ASSERT_EQ(image.width, 150);
+    ASSERT_EQ(image.height, 90);
+    int worst = 0;
+    for (int y = 0; y < 90; ++y) {
+      for (int x = 0; x < 150; ++x) {
+        for (int c = 0; c < 3; ++c) {
+          worst = std::max(worst, std::abs(image.rgb[3 * (150 * y + x) + c] - SamplePixel(x, y, c, 3)));
+        }
+      }
+    }
+    EXPECT_LE(worst, 12);
+  }
+}
+
+TEST(JpegDecoder, HeaderIsReadWithoutPixels) {
+  JpegDecoder decoder;
+  const JpegInfo info = decoder.ReadHeader(SampleJpeg(33, 22, 1, 80, true));
+  EXPECT_EQ(info.width, 33);
+  EXPECT_EQ(info.height, 22);
+  EXPECT_EQ(info.components, 3);
+  EXPECT_TRUE(info.progressive);
+}
+
+TEST(JpegDecoder, LimitsAreCheckedBeforeWork) {
+  const auto jpeg = SampleJpeg(64, 64, 1);
+  EXPECT_EQ(Refusal(jpeg, {.limits = {.max_pixels = 64 * 64}}), "");
+  EXPECT_NE(Refusal(jpeg, {.limits = {.max_pixels = 64 * 64 - 1}}).find("64 x 64"), std::string::npos);
+  EXPECT_NE(Refusal(jpeg, {.limits = {.max_memory = 64 * 64 * 3 - 1}}).find("64 x 64"), std::string::npos);
+  const auto progressive = SampleJpeg(64, 64, 1, 80, true);
+  EXPECT_NE(Refusal(progressive, {.limits = {.max_scans = 3}}).find("more than 3 scans"), std::string::npos);
+  EXPECT_EQ(Refusal(progressive, {.limits = {.max_scans = 10}}), "");  // libjpeg's progression has ten
+  EXPECT_NE(Refusal(progressive, {.limits = {.max_scans = 9}}), "");
+  // A progressive image holds all coefficients in memory: more than the pixels alone.
+  const auto large = SampleJpeg(1024, 1024, 1, 80, true);
+  EXPECT_NE(Refusal(large, {.limits = {.max_memory = 1024 * 1024 * 4}}), "");
+  EXPECT_EQ(Refusal(large, {.limits = {.max_memory = 1024 * 1024 * 8}}), "");
+}
+
+TEST(JpegDecoder, StaysUsableAfterARefusal) {
+  JpegDecoder decoder;
+  Image image;
+  auto jpeg = SampleJpeg(80, 60, 2);
+  const std::vector<uint8_t> half(jpeg.begin(), jpeg.begin() + static_cast<ptrdiff_t>(jpeg.size() / 2));
+  EXPECT_THROW(decoder.Decode(half, {}, image), Error);
+  EXPECT_THROW(decoder.Decode({}, {}, image), Error);
+  decoder.Decode(jpeg, {}, image);
+  const Image again = image;
+  JpegDecoder fresh;
+  fresh.Decode(jpeg, {}, image);
+  EXPECT_EQ(again.rgb, image.rgb);
+}
+
+// Any damage either decodes or is refused; nothing else may happen (run under the sanitizers in CI).
+TEST(JpegDecoder, DamagedFilesDecodeOrAreRefused) {
+  JpegDecoder decoder;
+  Image image;
+  uint32_t state = 17;
+  int refused = 0, decoded = 0;
+  for (const bool progressive : {false, true}) {
+    const auto good = SampleJpeg(48, 40, 4, 90, progressive);
+    for (int i = 0; i < 400; ++i) {
+      auto bad = good;
+      for (int k = 0; k < 3; ++k) {
+        state = state * 1664525 + 1013904223;
+        bad[(state >> 8) % bad.size()] = static_cast<uint8_t>(state >> 3);
+      }
+      if (i % 5 == 0) bad.resize((state >> 8) % bad.size());
+      try {
+        decoder.Decode(bad, {.apply_orientation = true, .limits = {.max_pixels = 1 << 20}}, image);
+        EXPECT_EQ(image.rgb.size(), size_t{3} * image.width * image.height);
+        ++decoded;
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::kData);
+        ++refused;
+      }
+    }
+  }
+  EXPECT_GT(refused, 50);
+  EXPECT_GT(decoded, 50);
+}
+
+}  // namespace
+}  // namespace graticule
