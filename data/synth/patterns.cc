@@ -41,16 +41,37 @@ float FacadePattern(int kind, float u, float v) {
   }
 }
 
+float PavingPattern(int kind, float x, float z) {
+  switch (kind) {
+    case 0:
+      return 0;  // asphalt
+    case 1:
+      return Square(x) * Square(z);  // setts
+    case 2:
+      return Square(0.8f * x);  // strips along
+    case 3:
+      return Square(0.6f * z);  // strips across
+    case 4:
+      return Square(0.5f * (x + z)) * Square(0.5f * (x - z));  // diamonds
+    default:
+      return Square(0.5f * z + std::abs(2 * Fraction(x * 0.4f) - 1));  // herringbone
+  }
+}
+
 Rgb FacadeAxis(int hues) {
   switch (hues) {
     case 0:
-      return {0.24f, 0.02f, -0.30f};
+      return {0.22f, -0.07f, -0.22f};  // orange and azure
     case 1:
-      return {0.28f, -0.18f, -0.10f};
+      return {0.28f, -0.14f, 0.0f};  // red and cyan
     case 2:
-      return {-0.18f, 0.20f, -0.20f};
+      return {-0.21f, 0.15f, -0.21f};  // green and magenta
+    case 3:
+      return {0.0f, -0.06f, 0.30f};  // violet and lime
+    case 4:
+      return {0.26f, 0.12f, 0.0f};  // cream and slate
     default:
-      return {0.19f, 0.19f, 0.19f};
+      return {0.19f, 0.19f, 0.19f};  // light and dark
   }
 }
 

@@ -15,7 +15,9 @@ inline Rgb Blend(Rgb a, Rgb b, float t) { return a * (1 - t) + b * t; }
 
 // kind 0..7; u along the wall, v up, in pattern periods. Returns -1..1 with mean close to 0.
 float FacadePattern(int kind, float u, float v);
-// The colour axis of hue pair 0..3; colours are base +- axis.
+// kind 0..5; x across the road, z along it, in slabs. Likewise.
+float PavingPattern(int kind, float x, float z);
+// The colour axis of hue pair 0..5; colours are base +- axis.
 Rgb FacadeAxis(int hues);
 // Relative height (0..1) of roof shape 0..5 at t = 0..1 across the house.
 float RoofProfile(int shape, float t);

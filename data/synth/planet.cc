@@ -12,7 +12,7 @@ namespace {
 
 constexpr double kKmPerDegree = 111.2;
 // Cells per regional field; 200 cells of the sphere are about 1,600 km wide.
-constexpr std::array<int, kRoadMarking> kFieldCells = {220, 160, 200, 180, 240, 260};
+constexpr std::array<int, kRoadMarking> kFieldCells = {220, 180, 200, 180, 240, 260, 160};
 // Streams of the planet's own generator, kept apart from those of the images by `epoch`.
 enum Stream : uint64_t { kImages = 0, kTowns = 1, kFields = 2 };
 

@@ -26,13 +26,14 @@ enum StyleField : int {
   kRoofShape,
   kWindowShape,
   kFenceKind,
-  kPoleKind,  // by region
+  kPoleKind,
+  kPaving,  // by region
   kRoadMarking,
   kPlateKind,
   kSignShape,  // by country
   kStyleFields,
 };
-inline constexpr std::array<int, kStyleFields> kStyleValues = {8, 4, 6, 4, 6, 6, 6, 4, 5};
+inline constexpr std::array<int, kStyleFields> kStyleValues = {8, 6, 6, 4, 6, 6, 6, 6, 4, 5};
 
 struct Town {
   std::string name, region, district;

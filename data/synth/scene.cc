@@ -92,8 +92,8 @@ void ComposeStreet(Scene* s, const PlaceFacts& f, Rng& rng) {
   s->built = town ? Draw(rng, 0.8, 1.0) : Draw(rng, 0.4, 0.75);
   s->storeys = 1 + static_cast<int>(rng.Below(town ? 4 : 2));
   s->storey_m = Draw(rng, 2.7, 3.3);
+  s->slab_m = Draw(rng, 0.8, 1.1);
   s->fence = Chance(rng, town ? 0.45 : 0.75);
-  s->cobbles = Chance(rng, 0.2);
   if (Chance(rng, 0.3)) s->end_z = Draw(rng, 14, 24);
   s->asphalt = Muted(rng, 0.25, 0.5, 0.03);
   s->paint = Chance(rng, 0.7) ? Rgb{0.92f, 0.92f, 0.9f} : Rgb{0.9f, 0.75f, 0.25f};

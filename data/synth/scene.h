@@ -38,9 +38,9 @@ struct Scene {
   uint32_t salt = 0;  // for surfaces of this scene
   // Street.
   float road_half = 4, walk = 2, wall_x = 9, fence_x = 7, end_z = 1e9f;
-  float lot_m = 12, built = 0.8f, period_m = 1.3f, storey_m = 3;
+  float lot_m = 12, built = 0.8f, period_m = 1.3f, slab_m = 1, storey_m = 3;
   int storeys = 2;
-  bool fence = true, cobbles = false;
+  bool fence = true;
   // Land and sky.
   float relief = 0, horizon_phase = 0, cloud_cover = 0;
   int ground = 0, clouds = 0;

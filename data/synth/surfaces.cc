@@ -48,12 +48,9 @@ Rgb GroundColour(const Scene& s, float x, float z, float footprint_m) {
   const bool crossing = z > s.end_z - 2 * s.road_half - 1;  // the street that ends this one
   if (across < s.road_half || crossing) {
     if (InRoadMarking(s.style[kRoadMarking], x, z, s.road_half) && !crossing) return s.paint;
-    float grain = 0.12f * (ValueNoise(x * 3, z * 3, s.salt) - 0.5f);
-    if (s.cobbles) {
-      const bool joint = Fraction(x * 1.6f + 0.5f * static_cast<float>(FloorInt(z * 2) & 1)) < 0.14f ||
-                         Fraction(z * 2) < 0.16f;
-      grain += (joint ? -0.12f : 0.03f) * Fade(footprint_m, 0.6f);
-    }
+    const float grain =
+        0.08f * (ValueNoise(x * 3, z * 3, s.salt) - 0.5f) +
+        0.11f * PavingPattern(s.style[kPaving], x / s.slab_m, z / s.slab_m) * Fade(footprint_m, s.slab_m);
     return s.asphalt + Rgb{grain, grain, grain};
   }
   if (across < s.road_half + s.walk) {
