@@ -37,10 +37,11 @@ std::unique_ptr<Communicator> OpenDeviceCollective(CudaModule& module, Communica
   // Agreed before anybody acts: a rank without a GPU would leave the others waiting in NCCL.
   const double missing = control.SumScalar(local_rank < devices ? 0 : 1);
   if (missing > 0) {
+    std::string found = fmt::format("this host has {}, this is its rank {}", devices, local_rank);
+    if (devices == 0) found += ": " + module.DeviceProblem();
     throw Error(
         ErrorCode::kUsage,
-        fmt::format("{:g} of {} ranks have no GPU of their own: this host has {}, this is its rank {}",
-                    missing, control.world_size(), devices, local_rank),
+        fmt::format("{:g} of {} ranks have no GPU of their own ({})", missing, control.world_size(), found),
         "train.device", "start one rank per GPU, or set train.device=cpu");
   }
   module.SelectDevice(local_rank);

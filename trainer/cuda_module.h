@@ -35,6 +35,8 @@ class CudaModule {
   // "CUDA 13.0, NCCL 2.28.9"
   virtual std::string Version() const = 0;
   virtual int DeviceCount() = 0;
+  // Why DeviceCount is 0, in the driver's words.
+  virtual std::string DeviceProblem() = 0;
   // Makes the device current for this process: one GPU per rank.
   virtual void SelectDevice(int index) = 0;
   // "NVIDIA H100 80GB HBM3, compute capability 9.0, 79.6 GiB"

@@ -1,0 +1,107 @@
+"""The CUDA module where no GPU is needed: what it exports and needs, how the program meets a machine without one, and,
+with the complete torch wheel of the reference environment, that it opens and knows its versions. Where a GPU is, the
+programs of this folder run."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import unittest
+
+BIN = pathlib.Path(os.environ.get("GRATICULE_BUILD", "build/release")) / "bin"
+DEPS = pathlib.Path(os.environ.get("GRATICULE_DEPS_DIR", ".deps")).resolve()
+MODULE = BIN / "libgraticule_cuda.so"
+NVIDIA = next(iter(DEPS.glob("oracles/lib/python3*/site-packages/nvidia")), None)
+
+
+def has_gpu():
+    return bool(shutil.which("nvidia-smi")) and subprocess.run(["nvidia-smi", "-L"], capture_output=True).returncode == 0
+
+
+def check(mode, environment=None, program=None):
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("OMPI_", "PMI", "SLURM_"))}
+    return subprocess.run([program or BIN / "cuda_check", mode], env=dict(env, **(environment or {})), capture_output=True,
+                          text=True, timeout=300)
+
+
+def complete_wheel():
+    """The libraries that the lean set of wheels leaves out."""
+    return {"LD_LIBRARY_PATH": ":".join(str(p) for p in sorted(NVIDIA.glob("*/lib")))}
+
+
+@unittest.skipUnless(MODULE.exists(), "built without a CUDA compiler")
+class Module(unittest.TestCase):
+    def test_exports_its_entry_and_nothing_of_ours(self):
+        out = subprocess.run(["nm", "-D", "--defined-only", MODULE], capture_output=True, text=True, check=True).stdout
+        ours = [line.split()[-1] for line in out.splitlines() if "graticule" in line]
+        self.assertEqual(ours, ["graticule_cuda_module"])
+
+    def test_needs_torch_nccl_and_the_runtime_but_no_driver_library(self):
+        out = subprocess.run(["readelf", "-d", MODULE], capture_output=True, text=True, check=True).stdout
+        needed = set(re.findall(r"NEEDED.*\[(.*)\]", out))
+        self.assertLessEqual({"libtorch_cuda.so", "libc10_cuda.so", "libnccl.so.2", "libcudart.so.13"}, needed)
+        self.assertFalse({n for n in needed if n.startswith(("libcuda.so", "libmpi", "libtorch.so"))}, needed)
+
+    def test_device_code_is_there_for_each_architecture(self):
+        dump = shutil.which("cuobjdump") or shutil.which("cuobjdump", path="/usr/local/cuda/bin")
+        if not dump:
+            self.skipTest("no cuobjdump")
+        out = subprocess.run([dump, "--list-elf", MODULE], capture_output=True, text=True, check=True).stdout
+        self.assertIn("sm_80", out)
+        self.assertIn("sm_90", out)
+
+    def test_a_missing_module_is_named_with_the_remedy(self):
+        import tempfile
+        with tempfile.TemporaryDirectory() as folder:
+            alone = pathlib.Path(folder) / "cuda_check"
+            shutil.copy(BIN / "cuda_check", alone)
+            done = check("open", program=alone)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("libgraticule_cuda.so", done.stderr)
+        self.assertIn("train.device=cpu", done.stderr)
+
+    @unittest.skipUnless(NVIDIA, "no complete torch wheel: run scripts/setup.sh --oracles")
+    def test_opens_beside_the_complete_wheel_and_knows_its_versions(self):
+        done = check("version", complete_wheel())
+        self.assertEqual((done.returncode, done.stdout), (0, "CUDA 13.0, NCCL 2.28.9\n"), done.stderr)
+
+    @unittest.skipUnless(NVIDIA, "no complete torch wheel: run scripts/setup.sh --oracles")
+    @unittest.skipIf(has_gpu(), "a GPU is here")
+    def test_without_a_gpu_the_error_says_so(self):
+        done = check("open", complete_wheel())
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertRegex(done.stderr, "have no GPU of their own.*no NVIDIA driver")
+
+
+@unittest.skipUnless(MODULE.exists(), "built without a CUDA compiler")
+@unittest.skipUnless(has_gpu(), "no GPU here: kernels and NCCL are not run")
+class Gpu(unittest.TestCase):
+    environment = complete_wheel() if NVIDIA else {}
+
+    def run_mode(self, mode):
+        done = check(mode, self.environment)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("ok", done.stdout)
+
+    def test_collectives_of_nccl_in_a_world_of_one(self):
+        self.run_mode("nccl")
+
+    def test_normalise_kernel_equals_the_cpu(self):
+        self.run_mode("normalise")
+
+    def test_bf16_step_stays_near_fp32_on_the_cpu(self):
+        self.run_mode("step")
+
+    @unittest.skipUnless(shutil.which("mpirun"), "no mpirun here")
+    def test_collectives_of_nccl_between_gpus(self):
+        count = len(subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout.splitlines())
+        if count < 2:
+            self.skipTest("one GPU: NCCL between GPUs is not run")
+        env = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", **self.environment)
+        done = subprocess.run(["mpirun", "--bind-to", "none", "-n", str(count), BIN / "cuda_check", "nccl"], env=env,
+                              capture_output=True, text=True, timeout=300)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
