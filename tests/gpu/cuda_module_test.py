@@ -45,7 +45,9 @@ class Module(unittest.TestCase):
     def test_device_code_is_there_for_each_architecture(self):
         dump = shutil.which("cuobjdump") or shutil.which("cuobjdump", path="/usr/local/cuda/bin")
         if not dump:
-            self.skipTest("no cuobjdump")
+            sections = subprocess.run(["readelf", "-SW", MODULE], capture_output=True, text=True, check=True).stdout
+            self.assertRegex(sections, r"\.nv_fatbin\s+PROGBITS")
+            return
         out = subprocess.run([dump, "--list-elf", MODULE], capture_output=True, text=True, check=True).stdout
         self.assertIn("sm_80", out)
         self.assertIn("sm_90", out)
