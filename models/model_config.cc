@@ -156,7 +156,7 @@ void ModelConfig::Complete() {
   if (!vision.IsComplete() && !init.empty()) {
     const std::optional<VisionConfig> found = ReadVisionMetadata(init);
     if (!found && vision.activation.empty())
-      throw Error(ErrorCode::kUsage, "the weights come without config.json, so their activation is unknown",
+      throw Error(ErrorCode::kData, "the weights come without config.json, so their activation is unknown",
                   init,
                   "put the model's config.json beside them, or set model.vision.activation to what they were "
                   "trained with");
