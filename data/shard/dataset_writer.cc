@@ -113,13 +113,16 @@ void DatasetWriter::Count(uint16_t shard, const ImageSlot& slot, const ImageFact
   previous_ = place;
 }
 
+void DatasetWriter::MakeRoom(uint64_t bytes) {
+  if (shard_ == nullptr || shard_->size() == 0) return;
+  if (shard_->size() >= options_.records_per_shard ||
+      shard_->image_bytes() + bytes > options_.bytes_per_shard)
+    SealShard();
+}
+
 void DatasetWriter::Append(std::string_view id, std::span<const uint8_t> jpeg, const ImageFacts& facts,
                            const RecordRow& row) {
-  if (shard_ != nullptr &&
-      (shard_->size() >= options_.records_per_shard ||
-       (shard_->size() > 0 && shard_->image_bytes() + jpeg.size() > options_.bytes_per_shard))) {
-    SealShard();
-  }
+  MakeRoom(jpeg.size());
   if (shard_ == nullptr) {
     const size_t index = manifest_.shards.size();
     if (index > UINT16_MAX) {

@@ -45,6 +45,13 @@ class DatasetWriter {
 
   void Append(std::string_view id, std::span<const uint8_t> jpeg, const ImageFacts& facts,
               const RecordRow& row);
+  // Seals the current shard if an image of so many bytes no longer fits into it. Append does this too; a
+  // caller whose state must not yet know the next image calls it before looking at that image.
+  void MakeRoom(uint64_t bytes);
+  // Length and CRC-32C of every image so far, those of resumed shards included.
+  void ForEachImage(const std::function<void(uint32_t len, uint32_t crc32c)>& call) const {
+    index_.ForEachImage(call);
+  }
   int64_t size() const { return index_.size(); }
   // Seals the last shard, writes index and manifest, removes the journal.
   Manifest Finish();

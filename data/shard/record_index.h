@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -50,6 +51,9 @@ class RecordIndexWriter {
  public:
   void Append(uint16_t shard, const ImageSlot& slot, const ImageFacts& facts, const RecordRow& row);
   int64_t size() const { return static_cast<int64_t>(off_.size()); }
+  void ForEachImage(const std::function<void(uint32_t len, uint32_t crc32c)>& call) const {
+    for (size_t i = 0; i < len_.size(); ++i) call(len_[i], crc32c_[i]);
+  }
   // Writes index.safetensors into the folder.
   HashedFile Write(FileSystem& fs, const std::string& folder) const;
 

@@ -1,0 +1,182 @@
+#include "data/import/archive.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace graticule {
+namespace {
+
+constexpr size_t kBlock = 1 << 20;
+constexpr uint64_t kMaxMember = 256 << 20;
+
+std::vector<std::unique_ptr<ReadableFile>> OpenAll(const std::vector<std::string>& paths) {
+  std::vector<std::unique_ptr<ReadableFile>> files;
+  for (const std::string& path : paths) files.push_back(PosixFs().Open(path));
+  return files;
+}
+
+std::string NameOf(const std::vector<std::string>& paths) {
+  if (paths.empty()) throw Error(ErrorCode::kData, "no archive is named");
+  return paths.size() == 1 ? paths[0] : fmt::format("{} and {} more slices", paths[0], paths.size() - 1);
+}
+
+}  // namespace
+
+// The slices as one seekable stream, in the shape libarchive asks for.
+struct ArchiveReader::State {
+  std::vector<std::unique_ptr<ReadableFile>> slices;
+  std::vector<uint64_t> starts;  // of each slice, then the total
+  std::string name;
+  uint64_t at = 0;
+  std::vector<uint8_t> block;
+  std::string read_error;  // a failed read of ours, to be thrown once libarchive has returned
+  archive* reader = nullptr;
+  archive_entry* entry = nullptr;
+
+  uint64_t total() const { return starts.back(); }
+
+  [[noreturn]] void Fail(const std::string& what) const {
+    throw Error(ErrorCode::kData, read_error.empty() ? what : read_error, name,
+                "The archive is damaged or incomplete; fetch it again.");
+  }
+
+  size_t Fetch() {
+    if (at >= total()) return 0;
+    const size_t slice =
+        static_cast<size_t>(std::upper_bound(starts.begin(), starts.end(), at) - starts.begin()) - 1;
+    const size_t bytes = static_cast<size_t>(std::min<uint64_t>(kBlock, starts[slice + 1] - at));
+    block.resize(bytes);
+    slices[slice]->ReadAt(at - starts[slice], block.data(), bytes);
+    at += bytes;
+    return bytes;
+  }
+
+  static la_ssize_t OnRead(archive* reader, void* self, const void** buffer) {
+    auto& state = *static_cast<State*>(self);
+    // No exception may cross libarchive's C frames.
+    try {
+      const size_t bytes = state.Fetch();
+      *buffer = state.block.data();
+      return static_cast<la_ssize_t>(bytes);
+    } catch (const std::exception& error) {
+      state.read_error = error.what();
+      archive_set_error(reader, EIO, "read error");
+      return ARCHIVE_FATAL;
+    }
+  }
+  static la_int64_t OnSkip(archive*, void* self, la_int64_t request) {
+    auto& state = *static_cast<State*>(self);
+    const uint64_t step =
+        std::min<uint64_t>(static_cast<uint64_t>(std::max<la_int64_t>(request, 0)), state.total() - state.at);
+    state.at += step;
+    return static_cast<la_int64_t>(step);
+  }
+  static la_int64_t OnSeek(archive* reader, void* self, la_int64_t offset, int whence) {
+    auto& state = *static_cast<State*>(self);
+    const la_int64_t base = whence == SEEK_SET   ? 0
+                            : whence == SEEK_CUR ? static_cast<la_int64_t>(state.at)
+                                                 : static_cast<la_int64_t>(state.total());
+    const la_int64_t target = base + offset;
+    if (target < 0 || target > static_cast<la_int64_t>(state.total())) {
+      archive_set_error(reader, EINVAL, "an offset points outside the archive");
+      return ARCHIVE_FATAL;
+    }
+    state.at = static_cast<uint64_t>(target);
+    return target;
+  }
+};
+
+ArchiveReader::ArchiveReader(const std::vector<std::string>& slices, ArchiveFormat format)
+    : ArchiveReader(OpenAll(slices), NameOf(slices), format) {}
+
+ArchiveReader::ArchiveReader(std::vector<std::unique_ptr<ReadableFile>> slices, std::string name,
+                             ArchiveFormat format)
+    : state_(std::make_unique<State>()) {
+  State& state = *state_;
+  state.slices = std::move(slices);
+  state.name = std::move(name);
+  state.starts = {0};
+  for (const auto& slice : state.slices) state.starts.push_back(state.starts.back() + slice->size());
+  state.reader = archive_read_new();
+  if (format == ArchiveFormat::kZip) {
+    archive_read_support_format_zip_seekable(state.reader);
+  } else {
+    archive_read_support_format_tar(state.reader);
+  }
+  archive_read_set_read_callback(state.reader, State::OnRead);
+  archive_read_set_skip_callback(state.reader, State::OnSkip);
+  archive_read_set_seek_callback(state.reader, State::OnSeek);
+  archive_read_set_callback_data(state.reader, &state);
+  if (archive_read_open1(state.reader) != ARCHIVE_OK) {
+    const char* text = archive_error_string(state.reader);
+    const std::string what =
+        fmt::format("not a readable {} archive: {}", format == ArchiveFormat::kZip ? "zip" : "tar",
+                    text == nullptr ? "unknown format" : text);
+    const std::unique_ptr<archive, decltype(&archive_read_free)> cleanup(state.reader, archive_read_free);
+    state.reader = nullptr;
+    state.Fail(what);
+  }
+}
+
+ArchiveReader::~ArchiveReader() {
+  if (state_->reader != nullptr) archive_read_free(state_->reader);
+}
+
+bool ArchiveReader::Next(ArchiveMember& member) {
+  while (true) {
+    const int status = archive_read_next_header(state_->reader, &state_->entry);
+    if (status == ARCHIVE_EOF) return false;
+    if (status < ARCHIVE_WARN) {
+      const char* text = archive_error_string(state_->reader);
+      state_->Fail(
+          fmt::format("damaged near byte {}: {}", state_->at, text == nullptr ? "unknown error" : text));
+    }
+    if (archive_entry_filetype(state_->entry) != AE_IFREG) continue;
+    const char* name = archive_entry_pathname_utf8(state_->entry);
+    if (name == nullptr) name = archive_entry_pathname(state_->entry);
+    member.name = name == nullptr ? "" : name;
+    member.size = static_cast<uint64_t>(std::max<la_int64_t>(0, archive_entry_size(state_->entry)));
+    return true;
+  }
+}
+
+bool ArchiveReader::Read(std::vector<uint8_t>& out, std::string& why) {
+  out.clear();
+  const uint64_t stated = static_cast<uint64_t>(std::max<la_int64_t>(0, archive_entry_size(state_->entry)));
+  if (stated > kMaxMember) {
+    why = fmt::format("{} bytes, at most {} are allowed", stated, kMaxMember);
+    return false;
+  }
+  while (true) {
+    const size_t old = out.size();
+    // One byte more than stated, so that the end of the member, and with it the check of its CRC, is reached;
+    // in steps, so that a false size allocates little.
+    const size_t room = std::clamp<uint64_t>(stated + 1 > old ? stated + 1 - old : 0, 4096, 4 * kBlock);
+    out.resize(old + room);
+    const la_ssize_t got = archive_read_data(state_->reader, out.data() + old, room);
+    if (got == ARCHIVE_FATAL) {
+      const char* text = archive_error_string(state_->reader);
+      state_->Fail(
+          fmt::format("damaged near byte {}: {}", state_->at, text == nullptr ? "unknown error" : text));
+    }
+    out.resize(old + static_cast<size_t>(std::max<la_ssize_t>(got, 0)));
+    if (got < 0) {
+      const char* text = archive_error_string(state_->reader);
+      why = text == nullptr ? "damaged" : text;
+      return false;
+    }
+    if (got == 0) return true;
+    if (out.size() > kMaxMember) {
+      why = fmt::format("more than {} bytes", kMaxMember);
+      return false;
+    }
+  }
+}
+
+uint64_t ArchiveReader::position() const { return state_->at; }
+uint64_t ArchiveReader::size() const { return state_->total(); }
+
+}  // namespace graticule

@@ -1,0 +1,179 @@
+#include "data/import/image_source.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <utility>
+
+#include "base/fs.h"
+#include "data/import/archive.h"
+
+namespace graticule {
+namespace {
+
+bool IsHidden(const std::string& path) {
+  return path.starts_with("__MACOSX/") || path.find("/__MACOSX/") != std::string::npos ||
+         BaseName(path).starts_with(".");
+}
+
+// A table must not name files outside its folder.
+bool LeavesFolder(const std::string& name) {
+  return name.starts_with("/") || name.starts_with("../") || name.find("/../") != std::string::npos;
+}
+
+std::string FingerprintOf(const std::vector<std::string>& paths) {
+  std::string text;
+  for (const std::string& path : paths)
+    text += fmt::format("{} {}\n", BaseName(path), PosixFs().FileSize(path));
+  return text;
+}
+
+// Archives one after the other; a place is "archive member", both counted from 0.
+class ArchiveSource final : public ImageSource {
+ public:
+  ArchiveSource(std::vector<std::vector<std::string>> archives, ArchiveFormat format)
+      : archives_(std::move(archives)), format_(format) {
+    for (const auto& slices : archives_) {
+      uint64_t bytes = 0;
+      for (const std::string& path : slices) bytes += PosixFs().FileSize(path);
+      starts_.push_back(starts_.back() + bytes);
+    }
+  }
+  bool Next(ImageFile& file, ImportReport& report) override {
+    ArchiveMember member;
+    while (true) {
+      if (reader_ == nullptr) {
+        if (archive_ == archives_.size()) return false;
+        reader_ = std::make_unique<ArchiveReader>(archives_[archive_], format_);
+        next_member_ = 0;
+        for (; skip_ > 0; --skip_, ++next_member_) reader_->Next(member);
+      }
+      if (!reader_->Next(member)) {
+        reader_.reset();
+        ++archive_;
+        continue;
+      }
+      member_ = next_member_++;
+      if (IsHidden(member.name)) continue;
+      if (!HasJpegName(member.name)) {
+        report.Count("not_a_jpeg_name", member.name);
+        continue;
+      }
+      file = {member.name, member.size};
+      return true;
+    }
+  }
+  bool Read(std::vector<uint8_t>& out, std::string& why) override { return reader_->Read(out, why); }
+  uint64_t position() const override {
+    return archive_ == archives_.size() ? size()
+                                        : starts_[archive_] + (reader_ == nullptr ? 0 : reader_->position());
+  }
+  uint64_t size() const override { return starts_.back(); }
+  std::string SavePlace() const override {
+    // Behind the last archive there is no current member.
+    return reader_ == nullptr ? fmt::format("{} 0", archive_) : fmt::format("{} {}", archive_, member_);
+  }
+  void LoadPlace(const std::string& place) override {
+    char* rest = nullptr;
+    archive_ = std::min<size_t>(std::strtoull(place.c_str(), &rest, 10), archives_.size());
+    skip_ = std::strtoull(rest, nullptr, 10);
+  }
+  std::string Fingerprint() const override {
+    std::string text;
+    for (const auto& slices : archives_) text += FingerprintOf(slices) + "\n";
+    return text;
+  }
+
+ private:
+  std::vector<std::vector<std::string>> archives_;
+  ArchiveFormat format_;
+  std::vector<uint64_t> starts_{0};
+  std::unique_ptr<ArchiveReader> reader_;
+  size_t archive_ = 0;
+  uint64_t member_ = 0, next_member_ = 0, skip_ = 0;
+};
+
+class FileSource final : public ImageSource {
+ public:
+  FileSource(std::string folder, std::vector<std::string> names)
+      : folder_(std::move(folder)), names_(std::move(names)) {}
+  bool Next(ImageFile& file, ImportReport&) override {
+    while (next_ < names_.size()) {
+      current_ = next_++;
+      const std::string path = JoinPath(folder_, names_[current_]);
+      if (LeavesFolder(names_[current_]) || !PosixFs().Exists(path) || PosixFs().IsDirectory(path)) continue;
+      file = {names_[current_], PosixFs().FileSize(path)};
+      size_of_current_ = file.size;
+      return true;
+    }
+    return false;
+  }
+  bool Read(std::vector<uint8_t>& out, std::string& why) override {
+    constexpr uint64_t kMaxFile = 256 << 20;
+    if (size_of_current_ > kMaxFile) {
+      why = fmt::format("{} bytes, at most {} are allowed", size_of_current_, kMaxFile);
+      return false;
+    }
+    const auto file = PosixFs().Open(JoinPath(folder_, names_[current_]));
+    out.resize(file->size());
+    file->ReadAt(0, out.data(), out.size());
+    return true;
+  }
+  // Files count alike: their sizes are not known before they are reached.
+  uint64_t position() const override { return next_; }
+  uint64_t size() const override { return names_.size(); }
+  std::string SavePlace() const override { return std::to_string(current_); }
+  void LoadPlace(const std::string& place) override { next_ = std::strtoull(place.c_str(), nullptr, 10); }
+  std::string Fingerprint() const override { return fmt::format("{} files in {}", names_.size(), folder_); }
+
+ private:
+  std::string folder_;
+  std::vector<std::string> names_;
+  size_t current_ = 0, next_ = 0;
+  uint64_t size_of_current_ = 0;
+};
+
+}  // namespace
+
+bool HasJpegName(const std::string& path) {
+  const size_t dot = path.rfind('.');
+  if (dot == std::string::npos) return false;
+  std::string extension = path.substr(dot + 1);
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
+  return extension == "jpg" || extension == "jpeg";
+}
+
+std::unique_ptr<ImageSource> MakeZipSource(std::vector<std::string> zips) {
+  std::vector<std::vector<std::string>> archives;
+  for (std::string& zip : zips) archives.push_back({std::move(zip)});
+  return std::make_unique<ArchiveSource>(std::move(archives), ArchiveFormat::kZip);
+}
+
+std::unique_ptr<ImageSource> MakeTarSource(std::vector<std::string> slices) {
+  return std::make_unique<ArchiveSource>(std::vector<std::vector<std::string>>{std::move(slices)},
+                                         ArchiveFormat::kTar);
+}
+
+std::unique_ptr<ImageSource> MakeFileSource(std::string folder, std::vector<std::string> names) {
+  return std::make_unique<FileSource>(std::move(folder), std::move(names));
+}
+
+std::vector<std::string> ListFilesBelow(const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> names;
+  std::error_code problem;
+  for (fs::recursive_directory_iterator at(folder, problem), end; !problem && at != end;
+       at.increment(problem)) {
+    const std::string name = at->path().lexically_relative(folder).generic_string();
+    if (at->is_regular_file() && !IsHidden(name)) names.push_back(name);
+  }
+  if (problem)
+    throw Error(ErrorCode::kData, fmt::format("cannot list the folder: {}", problem.message()), folder);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace graticule

@@ -1,0 +1,46 @@
+// Where an import's images come from, one after the other: zips, a sliced tar, or files of a folder.
+//
+// Of archives only members whose names end in .jpg or .jpeg are offered; the others are counted
+// (not_a_jpeg_name), except hidden files and __MACOSX folders. A saved place names the file that Next would
+// return next. One thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/import/import_report.h"
+
+namespace graticule {
+
+struct ImageFile {
+  std::string name;   // path inside the archive or below the folder
+  uint64_t size = 0;  // bytes
+};
+
+class ImageSource {
+ public:
+  virtual ~ImageSource() = default;
+  virtual bool Next(ImageFile& file, ImportReport& report) = 0;
+  // Bytes of the current file. False with `why` when it is damaged; Error(kData) when the source as a whole
+  // is.
+  virtual bool Read(std::vector<uint8_t>& out, std::string& why) = 0;
+  virtual uint64_t position() const = 0;  // bytes, for progress
+  virtual uint64_t size() const = 0;
+  // The place before the current file (the one Next returned last).
+  virtual std::string SavePlace() const = 0;
+  virtual void LoadPlace(const std::string& place) = 0;  // before the first Next
+  virtual std::string Fingerprint() const = 0;           // names and sizes
+};
+
+std::unique_ptr<ImageSource> MakeZipSource(std::vector<std::string> zips);
+std::unique_ptr<ImageSource> MakeTarSource(std::vector<std::string> slices);
+// Files below `folder`, in the order given. Missing files, and names that lead out of the folder, are passed
+// over.
+std::unique_ptr<ImageSource> MakeFileSource(std::string folder, std::vector<std::string> names);
+// All regular files below the folder, as sorted relative paths; hidden ones are left out.
+std::vector<std::string> ListFilesBelow(const std::string& folder);
+bool HasJpegName(const std::string& path);
+
+}  // namespace graticule

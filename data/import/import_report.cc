@@ -1,0 +1,89 @@
+#include "data/import/import_report.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+
+namespace graticule {
+namespace {
+
+constexpr size_t kFirst = 20;
+
+// How each reason reads in the text report.
+const char* Explain(const std::string& reason) {
+  static const std::map<std::string, const char*> kTexts = {
+      {"row_without_file", "rows without an image"},
+      {"file_without_row", "images without a row"},
+      {"row_with_repeated_id", "rows that repeat an id (the first counts)"},
+      {"row_without_id", "rows without an id"},
+      {"row_with_wrong_field_count", "rows with too few or too many fields"},
+      {"bad_coordinates", "rows with missing or impossible coordinates"},
+      {"no_country", "rows without a country (dropped as the G3 recipe does)"},
+      {"unknown_country", "records whose country code is not in ISO 3166-1 (kept)"},
+      {"file_twice", "images whose id came before"},
+      {"undecodable", "images that are not a readable JPEG"},
+      {"damaged_member", "archive members that do not match their checksum"},
+      {"too_small", "images at or below the size of a placeholder"},
+      {"placeholder", "known \"photo unavailable\" pictures"},
+      {"identical_bytes", "images with the same bytes as an earlier one"},
+      {"not_a_jpeg_name", "files that are not named .jpg or .jpeg"},
+      {"truncated", "images cut short (kept, flagged)"},
+      {"bad_value", "values that cannot be read (kept as missing)"},
+      {"extra_row_without_record", "rows of extra tables without a record"},
+      {"place_from_exif", "records placed by their EXIF position (kept)"},
+  };
+  const auto found = kTexts.find(reason);
+  return found == kTexts.end() ? reason.c_str() : found->second;
+}
+
+}  // namespace
+
+void ImportReport::Count(const std::string& reason, std::string_view offender) {
+  Reason& entry = reasons_[reason];
+  if (entry.count++ < static_cast<int64_t>(kFirst)) entry.first.push_back(Printable(offender));
+}
+
+int64_t ImportReport::count(const std::string& reason) const {
+  const auto found = reasons_.find(reason);
+  return found == reasons_.end() ? 0 : found->second.count;
+}
+
+std::string ImportReport::ToJson() const {
+  nlohmann::json out = {{"totals", totals_}, {"reasons", nlohmann::json::object()}};
+  for (const auto& [name, reason] : reasons_) {
+    out["reasons"][name] = {{"count", reason.count}, {"first", reason.first}, {"meaning", Explain(name)}};
+  }
+  return out.dump(1);
+}
+
+ImportReport ImportReport::FromJson(const std::string& text) {
+  const nlohmann::json in = nlohmann::json::parse(text);
+  ImportReport report;
+  report.totals_ = in.at("totals").get<std::map<std::string, int64_t>>();
+  for (const auto& [name, reason] : in.at("reasons").items()) {
+    report.reasons_[name] = {reason.at("count"), reason.at("first").get<std::vector<std::string>>()};
+  }
+  return report;
+}
+
+std::string ImportReport::ToText() const {
+  std::string out;
+  for (const auto& [name, value] : totals_) out += fmt::format("{:>12}  {}\n", value, name);
+  for (const auto& [name, reason] : reasons_) {
+    out += fmt::format("{:>12}  {}\n", reason.count, Explain(name));
+    for (size_t i = 0; i < std::min<size_t>(3, reason.first.size()); ++i) {
+      out += fmt::format("{:>12}    {}\n", "", reason.first[i]);
+    }
+    if (reason.count > 3) out += fmt::format("{:>12}    ...\n", "");
+  }
+  return out;
+}
+
+void ImportReport::Write(FileSystem& fs, const std::string& folder) const {
+  WriteFileAtomically(fs, JoinPath(folder, "import_report.json"), ToJson() + "\n");
+  WriteFileAtomically(fs, JoinPath(folder, "import_report.txt"), ToText());
+}
+
+}  // namespace graticule

@@ -1,0 +1,36 @@
+// What an import kept and what it left out, and why: a count per reason with the first offenders named.
+// Written beside the dataset as import_report.json and .txt. One thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fs.h"
+
+namespace graticule {
+
+class ImportReport {
+ public:
+  void Count(const std::string& reason, std::string_view offender);
+  void CountMany(const std::string& reason, int64_t count) { reasons_[reason].count += count; }
+  int64_t count(const std::string& reason) const;
+  void SetTotal(const std::string& name, int64_t value) { totals_[name] = value; }
+
+  std::string ToJson() const;
+  static ImportReport FromJson(const std::string& text);  // for the journal of an interrupted import
+  std::string ToText() const;
+  void Write(FileSystem& fs, const std::string& folder) const;
+
+ private:
+  struct Reason {
+    int64_t count = 0;
+    std::vector<std::string> first;
+  };
+  std::map<std::string, Reason> reasons_;
+  std::map<std::string, int64_t> totals_;  // "records", "rows", "files"
+};
+
+}  // namespace graticule

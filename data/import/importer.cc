@@ -1,0 +1,220 @@
+#include "data/import/importer.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <unordered_set>
+#include <utility>
+
+#include "base/hash.h"
+#include "data/image/jpeg_probe.h"
+#include "data/import/extra_table.h"
+#include "data/import/join_table.h"
+#include "data/record.h"
+
+namespace graticule {
+namespace {
+
+using nlohmann::json;
+
+// The picture that Flickr serves for photographs that are gone.
+constexpr size_t kPlaceholderBytes = 9218;
+constexpr char kPlaceholderSha256[] = "0f28f49410a89e24c95acfd345210cc6f2294814584ad7c60f698fee74e46aad";
+
+class Import {
+ public:
+  Import(FileSystem& fs, const ImportTable& table, const SourceOf& source, bool needs_ids,
+         const ImportOptions& options)
+      : fs_(fs), options_(options), table_path_(table.path) {
+    std::vector<std::string> ids;
+    if (!table.path.empty()) ReadTable(table, needs_ids ? &ids : nullptr);
+    const JoinTable::KeyOf key = layout_ == nullptr
+                                     ? JoinTable::KeyOf([](std::string_view id) { return std::string(id); })
+                                     : [this](std::string_view id) { return layout_->Key(id); };
+    for (const std::string& path : options.extra_csv)
+      extra_.push_back(std::make_unique<ExtraTable>(path, key, report_));
+    source_ = source(ids);
+  }
+  ImportResult Run();
+
+ private:
+  void ReadTable(const ImportTable& table, std::vector<std::string>* ids);
+  std::string Fingerprint() const;
+  std::string SaveState() const;
+  void LoadState(const std::string& text);
+  void Take(const ImageFile& file, DatasetWriter& writer);
+  bool Accept(const ImageFile& file, std::vector<uint8_t>& bytes, JpegInfo& info);
+  bool Seen(const std::vector<uint8_t>& bytes);
+  void CountLeftOvers();
+
+  FileSystem& fs_;
+  const ImportOptions& options_;
+  std::string table_path_;
+  ImportReport report_;
+  Dictionaries dictionaries_;
+  std::unique_ptr<Layout> layout_;
+  std::unique_ptr<JoinTable> rows_;
+  std::vector<std::unique_ptr<ExtraTable>> extra_;
+  std::unique_ptr<ImageSource> source_;
+  std::vector<uint8_t> bytes_;
+  // Length and CRC-32C of each image kept, for drop_identical. Two different images share both about once in
+  // 2^32 pairs of equal length: some hundredths of an image in a set of four million.
+  std::unordered_set<uint64_t> kept_;
+};
+
+void Import::ReadTable(const ImportTable& table, std::vector<std::string>* ids) {
+  std::unique_ptr<CsvReader> csv = CsvReader::Open(table.path);
+  layout_ = table.layout(*csv);
+  rows_ = std::make_unique<JoinTable>(std::move(csv), layout_->id_column(),
+                                      [this](std::string_view id) { return layout_->Key(id); });
+  rows_->Build(report_, [&](const CsvRow& row) { return layout_->Scan(row, dictionaries_, report_); });
+  if (ids != nullptr) rows_->ForEach([&](const std::string& id, int64_t) { ids->push_back(id); });
+}
+
+std::string Import::Fingerprint() const {
+  const auto file = [](const std::string& path) {
+    return path.empty() ? json() : json{BaseName(path), PosixFs().FileSize(path)};
+  };
+  json text = {{"source", source_->Fingerprint()},
+               {"table", file(table_path_)},
+               {"records", options_.writer.records_per_shard},
+               {"bytes", options_.writer.bytes_per_shard},
+               {"split", options_.writer.split},
+               {"dataset", options_.writer.dataset},
+               {"max", options_.max_records},
+               {"min_bytes", options_.min_image_bytes},
+               {"identical", options_.drop_identical},
+               {"placeholders", options_.drop_placeholders},
+               {"exif", options_.place_from_exif}};
+  for (const std::string& path : options_.extra_csv) text["extra"].push_back(file(path));
+  return Sha256Hex(text.dump());
+}
+
+std::string Import::SaveState() const {
+  json state = {{"place", source_->SavePlace()}, {"report", report_.ToJson()}};
+  if (rows_ != nullptr) state["used"] = rows_->SaveUsed();
+  for (const auto& table : extra_) state["extra_used"].push_back(table->rows().SaveUsed());
+  return state.dump();
+}
+
+void Import::LoadState(const std::string& text) {
+  const json state = json::parse(text);
+  source_->LoadPlace(state.at("place"));
+  report_ = ImportReport::FromJson(state.at("report"));
+  if (rows_ != nullptr) rows_->LoadUsed(state.at("used"));
+  for (size_t i = 0; i < extra_.size(); ++i) extra_[i]->rows().LoadUsed(state.at("extra_used").at(i));
+}
+
+bool Import::Seen(const std::vector<uint8_t>& bytes) {
+  return !kept_.insert(uint64_t{bytes.size()} << 32 | Crc32c(bytes.data(), bytes.size())).second;
+}
+
+// Reads and judges the bytes; false when they are left out.
+bool Import::Accept(const ImageFile& file, std::vector<uint8_t>& bytes, JpegInfo& info) {
+  if (file.size <= options_.min_image_bytes && options_.min_image_bytes > 0) {
+    report_.Count("too_small", file.name);
+    return false;
+  }
+  std::string why;
+  if (!source_->Read(bytes, why)) {
+    report_.Count("damaged_member", fmt::format("{}: {}", file.name, why));
+    return false;
+  }
+  if (options_.drop_placeholders && bytes.size() == kPlaceholderBytes &&
+      Sha256Hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()}) == kPlaceholderSha256) {
+    report_.Count("placeholder", file.name);
+    return false;
+  }
+  const std::optional<JpegInfo> probed = ProbeJpeg(bytes, &why);
+  if (!probed) {
+    report_.Count("undecodable", fmt::format("{}: {}", file.name, why));
+    return false;
+  }
+  if (options_.drop_identical && Seen(bytes)) {
+    report_.Count("identical_bytes", file.name);
+    return false;
+  }
+  if (probed->flags & kTruncated) report_.Count("truncated", file.name);
+  info = *probed;
+  return true;
+}
+
+void Import::Take(const ImageFile& file, DatasetWriter& writer) {
+  RecordRow row;
+  std::string id = file.name;
+  if (rows_ != nullptr) {
+    const std::optional<JoinTable::Match> match = rows_->Find(file.name);
+    if (!match) return report_.Count("file_without_row", file.name);
+    if (match->again) return report_.Count("file_twice", file.name);
+    row.SetInt(Col::kSrcRow, match->row);
+    layout_->Map(match->fields, dictionaries_, report_, row);
+    id = layout_->Id(match->fields);
+  }
+  JpegInfo info;
+  if (!Accept(file, bytes_, info)) return;
+  if (row.IsMissing(Col::kLat)) {
+    if (!options_.place_from_exif || !info.exif_place || !IsValid(*info.exif_place)) {
+      return report_.Count("bad_coordinates", file.name + ": no place in the table or in EXIF");
+    }
+    const LatLon place = Normalised(*info.exif_place);
+    row.SetFloat(Col::kLat, place.lat_deg);
+    row.SetFloat(Col::kLon, place.lon_deg);
+    report_.Count("place_from_exif", file.name);
+  }
+  for (const auto& table : extra_) table->Fill(id, report_, row);
+  writer.Append(id, bytes_, {info.width, info.height, info.flags}, row);
+}
+
+void Import::CountLeftOvers() {
+  if (rows_ != nullptr && options_.max_records == 0) {
+    rows_->ForEachUnused([&](const std::string& id, int64_t row) {
+      report_.Count("row_without_file", fmt::format("{} (row {})", id, row));
+    });
+    if (!options_.list_below.empty()) {
+      for (const std::string& name : ListFilesBelow(options_.list_below)) {
+        if (HasJpegName(name) && !rows_->Has(name)) report_.Count("file_without_row", name);
+      }
+    }
+  }
+  if (options_.max_records > 0) return;
+  for (const auto& table : extra_) {
+    table->rows().ForEachUnused(
+        [&](const std::string& id, int64_t) { report_.Count("extra_row_without_record", id); });
+  }
+}
+
+ImportResult Import::Run() {
+  DatasetWriter writer(fs_, options_.out, options_.writer, dictionaries_);
+  if (const std::optional<std::string> state = writer.Resume(Fingerprint())) {
+    LoadState(*state);
+    writer.ForEachImage([&](uint32_t len, uint32_t crc32c) { kept_.insert(uint64_t{len} << 32 | crc32c); });
+  }
+  writer.OnSeal([this] { return SaveState(); });
+  ImageFile file;
+  while ((options_.max_records == 0 || writer.size() < options_.max_records) &&
+         source_->Next(file, report_)) {
+    writer.MakeRoom(file.size);  // seals here, so that the saved state does not know this file yet
+    Take(file, writer);
+    if (options_.progress) options_.progress({writer.size(), source_->position(), source_->size()});
+  }
+  CountLeftOvers();
+  report_.SetTotal("records", writer.size());
+  if (rows_ != nullptr) report_.SetTotal("rows", rows_->size());
+  if (writer.size() == 0) {
+    throw Error(ErrorCode::kData, "no record is left to write:\n" + report_.ToText(), options_.out,
+                "Check that table and images belong together.");
+  }
+  ImportResult result{writer.Finish(), std::move(report_)};
+  result.report.Write(fs_, options_.out);
+  return result;
+}
+
+}  // namespace
+
+ImportResult ImportDataset(FileSystem& fs, const ImportTable& table, const SourceOf& source, bool needs_ids,
+                           const ImportOptions& options) {
+  return Import(fs, table, source, needs_ids, options).Run();
+}
+
+}  // namespace graticule

@@ -1,0 +1,60 @@
+// Turns a source of images and a table about them into a dataset folder: one sequential pass in the order of
+// the source, which can be interrupted and repeated with the same options to go on after the last sealed
+// shard.
+//
+// Whatever is left out is counted with its reason. Memory: 24 B per row of each table, the dictionaries, one
+// shard's columns and about 70 B per record. One thread. Errors: kData.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/fs.h"
+#include "data/import/image_source.h"
+#include "data/import/import_report.h"
+#include "data/import/layout.h"
+#include "data/shard/dataset_writer.h"
+
+namespace graticule {
+
+struct ImportProgress {
+  int64_t records = 0;
+  uint64_t done = 0, total = 0;  // of the source, in its own unit
+};
+
+struct ImportOptions {
+  std::string out;
+  DatasetWriterOptions writer;
+  std::vector<std::string> extra_csv;  // joined by id into /aux, /time and /scene columns; later tables win
+  int64_t max_records = 0;             // 0 = all
+  uint64_t min_image_bytes = 0;        // images up to this size are left out
+  bool drop_identical = false;         // keep the first of byte-identical images
+  bool drop_placeholders = false;      // leave out the known "photo unavailable" picture
+  bool place_from_exif = false;        // where the table has none
+  std::string list_below;              // count the JPEGs below this folder that the table does not name
+  std::function<void(const ImportProgress&)> progress;
+};
+
+// The main table with its meaning. Without a table every image becomes a record that is placed by EXIF.
+struct ImportTable {
+  std::string path;
+  std::function<std::unique_ptr<Layout>(const CsvReader&)> layout;
+};
+
+struct ImportResult {
+  Manifest manifest;
+  ImportReport report;
+};
+
+// source: made after the table was read, since a folder is read in the order of its table: gets the ids in
+// order.
+using SourceOf = std::function<std::unique_ptr<ImageSource>(const std::vector<std::string>& ids)>;
+
+// needs_ids: whether the source depends on the ids (they are then kept in memory while it is made).
+ImportResult ImportDataset(FileSystem& fs, const ImportTable& table, const SourceOf& source, bool needs_ids,
+                           const ImportOptions& options);
+
+}  // namespace graticule

@@ -1,0 +1,56 @@
+// How one source's table becomes records: which columns there are, how ids are written, what is left out.
+//
+// A Layout is made for one open table. Scan sees every row first (dictionaries fill up, bad rows are
+// counted); Map is called later for each row that has an image. One thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/import/csv.h"
+#include "data/import/import_report.h"
+#include "data/shard/columns.h"
+#include "data/shard/dictionary.h"
+#include "geo/latlon.h"
+
+namespace graticule {
+
+class Layout {
+ public:
+  virtual ~Layout() = default;
+  virtual size_t id_column() const = 0;
+  // Normal form of an id or of an image's path, equal for both.
+  virtual std::string Key(std::string_view id) const = 0;
+  // The id as it is stored.
+  virtual std::string Id(const std::vector<std::string>& fields) const = 0;
+  // False when the row is left out; the reason has been counted. Interns names.
+  virtual bool Scan(const CsvRow& row, Dictionaries& dictionaries, ImportReport& report) const = 0;
+  // Fills everything the table knows.
+  virtual void Map(const std::vector<std::string>& fields, Dictionaries& dictionaries, ImportReport& report,
+                   RecordRow& out) const = 0;
+};
+
+// OSV-5M's 32 columns; the administrative and label columns may be absent (mirrors ship fewer).
+std::unique_ptr<Layout> MakeOsv5mLayout(const CsvReader& csv);
+// MP16_Pro_filtered.csv or MP16_Pro_places365.csv. keep_without_country: do not drop rows without one.
+std::unique_ptr<Layout> MakeMp16ProLayout(const CsvReader& csv, bool keep_without_country);
+// Any table with an image, a latitude and a longitude column, under the usual names. exif_fallback: rows
+// without coordinates are kept, to be placed by EXIF.
+std::unique_ptr<Layout> MakeFolderLayout(const CsvReader& csv, bool exif_fallback);
+
+// File name without folders and without extension.
+std::string Stem(std::string_view path);
+// 64-bit hash of a string, 0 only for the empty one.
+uint64_t NameHash(std::string_view text);
+// Reads a place; nullopt when missing, not a number, or out of range. Longitudes are wrapped into [-180,
+// 180).
+std::optional<LatLon> ToPlace(std::string_view lat, std::string_view lon);
+// Converts and stores one field by the column's type and range; what cannot be read is counted as bad_value
+// and left missing.
+void SetFromText(const ColumnSpec& spec, std::string_view field, std::string_view id, ImportReport& report,
+                 RecordRow& out);
+
+}  // namespace graticule

@@ -1,0 +1,114 @@
+#include "data/verify.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <optional>
+
+#include "data/image/jpeg_probe.h"
+#include "data/shard/record_index.h"
+#include "data/shard/shard_reader.h"
+#include "data/split/split_sidecar.h"
+
+namespace graticule {
+namespace {
+
+class Verifier {
+ public:
+  Verifier(const std::string& folder, const VerifyOptions& options)
+      : folder_(folder), options_(options), manifest_(ReadManifest(folder)) {}
+
+  VerifyResult Run() {
+    Guard([&] { index_ = RecordIndex::Open(folder_, manifest_); });
+    if (manifest_.split_sidecar) Guard([&] { ReadSplit(folder_, manifest_); });
+    for (const ShardEntry& shard : manifest_.shards) {
+      Guard([&] { CheckShard(shard); });
+      ++result_.shards;
+      done_ += shard.n;
+    }
+    return std::move(result_);
+  }
+
+ private:
+  void Note(std::string problem) {
+    constexpr size_t kFirst = 50;
+    ++result_.problem_count;
+    if (result_.problems.size() < kFirst) result_.problems.push_back(std::move(problem));
+  }
+  template <typename Call>
+  void Guard(Call call) {
+    try {
+      call();
+    } catch (const Error& error) {
+      Note(error.what());
+    }
+  }
+
+  void CheckShard(const ShardEntry& entry) {
+    CheckSize(folder_, entry);
+    if (options_.hashes) Guard([&] { CheckHash(folder_, entry); });
+    const ShardReader reader(JoinPath(folder_, entry.file), &entry);
+    result_.bytes += entry.size;
+    for (const auto& [name, info] : reader.hdf5().datasets()) {
+      if (name != "/img/data") Guard([&, &column = name] { reader.ColumnBytes(column); });
+    }
+    CheckIndex(reader, entry);
+    if (options_.images) CheckImages(reader, entry);
+  }
+
+  // The index repeats what the shard says; both were hashed, so a difference means that they do not belong
+  // together.
+  void CheckIndex(const ShardReader& reader, const ShardEntry& entry) {
+    if (!index_) return;
+    const std::vector<ImageSlot> slots = reader.Slots();
+    const auto lat = reader.Column<double>("/geo/lat"), lon = reader.Column<double>("/geo/lon");
+    const auto same = [](double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); };
+    for (int64_t i = 0; i < entry.n; ++i) {
+      const int64_t r = entry.first + i;
+      if (index_->off[r] != slots[i].off || index_->len[r] != slots[i].len ||
+          index_->crc32c[r] != slots[i].crc32c || !same(index_->lat[r], lat[i]) ||
+          !same(index_->lon[r], lon[i])) {
+        Note(fmt::format("{}[{}]: differs from {}", entry.file, i, kIndexName));
+      }
+    }
+  }
+
+  void CheckImages(const ShardReader& reader, const ShardEntry& entry) {
+    const std::vector<ImageSlot> slots = reader.Slots();
+    const auto width = reader.Column<uint16_t>("/img/width"), height = reader.Column<uint16_t>("/img/height");
+    std::vector<uint8_t> bytes;
+    std::string why;
+    for (int64_t i = 0; i < entry.n; ++i, ++result_.records) {
+      if (options_.progress && i % 1000 == 0) options_.progress(done_ + i, manifest_.n_records);
+      if (slots[i].len == 0) continue;
+      try {
+        reader.ReadImage(slots[i], i, bytes);
+      } catch (const BadRecord& bad) {
+        Note(fmt::format("{}[{}]: {}", entry.file, i, bad.reason));
+        continue;
+      }
+      const std::optional<JpegInfo> info = ProbeJpeg(bytes, &why);
+      if (!info) {
+        Note(fmt::format("{}[{}]: {}", entry.file, i, why));
+      } else if (info->width != width[i] || info->height != height[i]) {
+        Note(fmt::format("{}[{}]: the image is {} x {}, its columns say {} x {}", entry.file, i, info->width,
+                         info->height, width[i], height[i]));
+      }
+    }
+  }
+
+  std::string folder_;
+  const VerifyOptions& options_;
+  Manifest manifest_;
+  std::optional<RecordIndex> index_;
+  VerifyResult result_;
+  int64_t done_ = 0;
+};
+
+}  // namespace
+
+VerifyResult VerifyDataset(const std::string& folder, const VerifyOptions& options) {
+  return Verifier(folder, options).Run();
+}
+
+}  // namespace graticule

@@ -1,0 +1,32 @@
+// Checks a dataset folder from the manifest down to the header of every image.
+//
+// Per file: size and SHA-256. Per shard: HDF5 profile, schema, checksum of every column. Per record: CRC-32C
+// of the image, a JPEG header that agrees with the stored size, and agreement of the index with the shard.
+// Goes on after a problem, so that one run lists them all. One thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace graticule {
+
+struct VerifyOptions {
+  bool images = true;  // read every image
+  bool hashes = true;  // SHA-256 of whole files
+  std::function<void(int64_t done, int64_t total)> progress;
+};
+
+struct VerifyResult {
+  int64_t shards = 0, records = 0;
+  uint64_t bytes = 0;
+  int64_t problem_count = 0;
+  std::vector<std::string> problems;  // the first 50
+  bool good() const { return problem_count == 0; }
+};
+
+// Throws Error(kData) only when there is no readable manifest.
+VerifyResult VerifyDataset(const std::string& folder, const VerifyOptions& options = {});
+
+}  // namespace graticule

@@ -1,0 +1,142 @@
+#include "launch/verbs/data_inspect.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <nlohmann/json.hpp>
+
+#include "data/country.h"
+#include "data/shard/shard_reader.h"
+#include "launch/options.h"
+
+namespace graticule {
+namespace {
+
+using nlohmann::json;
+
+json Summary(const std::string& folder, const Manifest& m) {
+  BoundingBox box;
+  uint64_t bytes = 0;
+  for (const ShardEntry& shard : m.shards) {
+    box.Include(shard.box);
+    bytes += shard.size;
+  }
+  json out = {{"folder", folder},
+              {"dataset", m.dataset},
+              {"split", m.split},
+              {"records", m.n_records},
+              {"shards", m.shards.size()},
+              {"bytes", bytes},
+              {"licence_note", m.licence_note},
+              {"consecutive_within_25km", m.consecutive_within_25km},
+              {"manifest_sha256", m.sha256},
+              {"columns", json::object()},
+              {"dictionaries", json::object()}};
+  if (!box.empty()) out["bbox"] = {box.min_lat, box.min_lon, box.max_lat, box.max_lon};
+  for (const auto& [path, s] : m.stats) {
+    out["columns"][path] = {{"coverage", static_cast<double>(s.count) / static_cast<double>(m.n_records)},
+                            {"mean", s.mean},
+                            {"std", s.std},
+                            {"min", s.min},
+                            {"max", s.max}};
+  }
+  for (const auto& [level, entry] : m.dictionaries) out["dictionaries"][level] = entry.entries - 1;
+  if (m.split_sidecar) out["splits"] = m.split_sidecar->counts;
+  return out;
+}
+
+void Print(const json& s) {
+  fmt::print("{}: {} records of {} ({}) in {} shards, {:.1f} MB\n", s["folder"].get<std::string>(),
+             s["records"].get<int64_t>(), s["dataset"].get<std::string>(), s["split"].get<std::string>(),
+             s["shards"].get<int64_t>(), s["bytes"].get<double>() / 1e6);
+  if (s.contains("bbox")) {
+    fmt::print(
+        "latitude {:.3f} to {:.3f}, longitude {:.3f} to {:.3f}; {:.1f} % of neighbours in file order lie "
+        "within 25 km\n",
+        s["bbox"][0].get<double>(), s["bbox"][2].get<double>(), s["bbox"][1].get<double>(),
+        s["bbox"][3].get<double>(), 100 * s["consecutive_within_25km"].get<double>());
+  }
+  if (s.contains("splits")) {
+    fmt::print("splits:");
+    for (const auto& [name, count] : s["splits"].items()) fmt::print(" {} {}", name, count.get<int64_t>());
+    fmt::print("\n");
+  }
+  for (const auto& [level, count] : s["dictionaries"].items())
+    fmt::print("names: {:<12} {}\n", level, count.get<int64_t>());
+  fmt::print("\n{:<24} {:>9} {:>16} {:>16} {:>16}\n", "column", "coverage", "mean", "min", "max");
+  for (const auto& [path, c] : s["columns"].items()) {
+    fmt::print("{:<24} {:>8.1f}% {:>16.6g} {:>16.10g} {:>16.10g}\n", path, 100 * c["coverage"].get<double>(),
+               c["mean"].get<double>(), c["min"].get<double>(), c["max"].get<double>());
+  }
+}
+
+// Every column of one record, with names for dictionary numbers.
+json Record(const std::string& folder, const Manifest& m, int64_t record) {
+  if (record < 0 || record >= m.n_records) {
+    throw Error(ErrorCode::kUsage, fmt::format("--record is {}, expected 0 to {}", record, m.n_records - 1));
+  }
+  size_t s = 0;
+  while (record >= m.shards[s].first + m.shards[s].n) ++s;
+  const ShardReader reader(JoinPath(folder, m.shards[s].file), &m.shards[s]);
+  const int64_t i = record - m.shards[s].first;
+  const ImageSlot slot = reader.Slots()[i];
+  json out = {{"shard", m.shards[s].file},
+              {"row", i},
+              {"id", std::string(reader.Pool("/id/str_data", "/id/str_off").at(i))},
+              {"/img/off", slot.off},
+              {"/img/len", slot.len},
+              {"/img/crc32c", fmt::format("{:08x}", slot.crc32c)},
+              {"/img/width", reader.Column<uint16_t>("/img/width")[i]},
+              {"/img/height", reader.Column<uint16_t>("/img/height")[i]},
+              {"/img/flags", reader.Column<uint8_t>("/img/flags")[i]}};
+  for (const ColumnSpec& spec : Columns()) {
+    if (!reader.Has(spec.path)) continue;
+    RecordRow row;
+    row.Load(spec.col, reader.ColumnBytes(spec.path).data() + static_cast<size_t>(i) * SizeOf(spec.type));
+    if (row.IsMissing(spec.col)) {
+      out[spec.path] = nullptr;
+    } else if (const char* level = DictionaryLevel(spec.col)) {
+      const StringPool names =
+          reader.Pool(fmt::format("/dict/{}/data", level), fmt::format("/dict/{}/off", level));
+      const auto number = static_cast<size_t>(row.Int(spec.col));
+      out[spec.path] = number < names.size() ? std::string(names.at(number)) : "?";
+    } else if (IsFloat(spec.type)) {
+      out[spec.path] = row.Float(spec.col);
+    } else if (spec.type == ColumnType::kU64) {
+      out[spec.path] = static_cast<uint64_t>(row.Int(spec.col));
+    } else {
+      out[spec.path] = row.Int(spec.col);
+    }
+  }
+  return out;
+}
+
+int Run(const std::vector<std::string>& arguments) {
+  Options options("graticule data inspect DIR [--record N]",
+                  "Shows what a dataset holds, or one record of it.");
+  options.visible().add_options()("record", boost::program_options::value<int64_t>(),
+                                  "show this record, counted from 0");
+  options.Positional("folder", "dataset");
+  if (!options.Parse(arguments)) return 0;
+  const std::vector<std::string> folders = options.Words("folder");
+  if (folders.size() != 1) throw Error(ErrorCode::kUsage, "name one dataset folder");
+  const Manifest manifest = ReadManifest(folders[0]);
+  const bool one = options.Has("record");
+  const json out =
+      one ? Record(folders[0], manifest, options.Get<int64_t>("record")) : Summary(folders[0], manifest);
+  if (options.json()) {
+    fmt::print("{}\n", out.dump());
+  } else if (one) {
+    for (const auto& [name, value] : out.items())
+      fmt::print("{:<24} {}\n", name, value.is_null() ? "-" : value.dump());
+  } else {
+    Print(out);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Verb DataInspectVerb() { return {"data inspect", "show what a dataset holds, or one record", Run}; }
+
+}  // namespace graticule

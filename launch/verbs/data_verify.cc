@@ -1,0 +1,59 @@
+#include "launch/verbs/data_verify.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "data/verify.h"
+#include "launch/options.h"
+#include "launch/progress_line.h"
+
+namespace graticule {
+namespace {
+
+int Run(const std::vector<std::string>& arguments) {
+  Options options(
+      "graticule data verify DIR... [options]",
+      "Checks sizes, SHA-256, the HDF5 profile, every column and every image of a dataset. Exits 3 if "
+      "anything is wrong.");
+  options.visible().add_options()("fast", boost::program_options::bool_switch(),
+                                  "heads and columns only: neither images nor whole-file hashes");
+  options.Positional("folder", "datasets");
+  if (!options.Parse(arguments)) return 0;
+  const std::vector<std::string> folders = options.Words("folder");
+  if (folders.empty()) throw Error(ErrorCode::kUsage, "no dataset folder is named");
+  const bool fast = options.Get<bool>("fast");
+  nlohmann::json out = nlohmann::json::array();
+  bool good = true;
+  for (const std::string& folder : folders) {
+    ProgressLine line("verify", "images");
+    const VerifyResult result = VerifyDataset(
+        folder, {.images = !fast, .hashes = !fast, .progress = [&](int64_t done, int64_t total) {
+                   line.Update(done, static_cast<uint64_t>(done), static_cast<uint64_t>(total));
+                 }});
+    line.Finish();
+    good = good && result.good();
+    out.push_back({{"folder", folder},
+                   {"good", result.good()},
+                   {"shards", result.shards},
+                   {"images", result.records},
+                   {"bytes", result.bytes},
+                   {"problem_count", result.problem_count},
+                   {"problems", result.problems}});
+    for (const std::string& problem : result.problems) fmt::print(stderr, "{}\n", problem);
+    if (!options.json()) {
+      fmt::print("{}: {} shards, {} images read, {:.1f} MB: {}\n", folder, result.shards, result.records,
+                 static_cast<double>(result.bytes) / 1e6,
+                 result.good() ? std::string("good") : fmt::format("{} problems", result.problem_count));
+    }
+  }
+  if (options.json()) fmt::print("{}\n", nlohmann::json{{"good", good}, {"datasets", out}}.dump());
+  return good ? 0 : static_cast<int>(ErrorCode::kData);
+}
+
+}  // namespace
+
+Verb DataVerifyVerb() { return {"data verify", "check every byte of a dataset against its manifest", Run}; }
+
+}  // namespace graticule

@@ -1,0 +1,98 @@
+#include "data/import/csv.h"
+
+#include <gtest/gtest.h>
+
+#include "data/import/join_table.h"
+#include "tests/unit/data/memory_file.h"
+#include "tests/unit/data/tiny_dataset.h"
+
+namespace graticule {
+namespace {
+
+using Rows = std::vector<std::vector<std::string>>;
+
+Rows ReadAll(const std::string& text) {
+  CsvReader csv(MemoryFile(text), "t.csv");
+  Rows rows{csv.header()};
+  CsvRow row;
+  while (csv.Next(row)) {
+    rows.push_back(row.fields);
+    EXPECT_EQ(csv.ReadAt(row.offset, row.bytes), row.fields);
+  }
+  return rows;
+}
+
+TEST(Csv, ReadsQuotesCommasAndLineBreaksInsideFields) {
+  EXPECT_EQ(ReadAll("a,b,c\r\n1,\"x, y\",\"say \"\"hi\"\"\"\r\n2,\"two\nlines\",\r\n"),
+            (Rows{{"a", "b", "c"}, {"1", "x, y", "say \"hi\""}, {"2", "two\nlines", ""}}));
+}
+
+TEST(Csv, TakesByteOrderMarkAnyLineEndAndNoLineEnd) {
+  EXPECT_EQ(ReadAll("\xEF\xBB\xBF\"id\",lat\n1,2\n"), (Rows{{"id", "lat"}, {"1", "2"}}));
+  EXPECT_EQ(ReadAll("a,b\r1,2\r3,4"), (Rows{{"a", "b"}, {"1", "2"}, {"3", "4"}}));
+  EXPECT_EQ(ReadAll("a\n\n1\n\r\n2\n"), (Rows{{"a"}, {"1"}, {"2"}}));
+  EXPECT_EQ(ReadAll("a,b\n,\n"), (Rows{{"a", "b"}, {"", ""}}));
+}
+
+TEST(Csv, KeepsRecordsWholeAcrossReadBlocks) {
+  std::string text = "id,text\n";
+  Rows expected{{"id", "text"}};
+  for (int i = 0; i < 3000; ++i) {
+    const std::string body(static_cast<size_t>(i % 1500), static_cast<char>('a' + i % 26));
+    text += std::to_string(i) + ",\"" + body + "\n,\"\r\n";
+    expected.push_back({std::to_string(i), body + "\n,"});
+  }
+  EXPECT_EQ(ReadAll(text), expected);
+}
+
+TEST(Csv, SaysWhereAQuoteIsWrong) {
+  EXPECT_NE(FailureOf([] { ReadAll("a,b\n1,2\n3,\"open\n5,6\n"); }).find("t.csv:3"), std::string::npos);
+  EXPECT_NE(FailureOf([] { ReadAll("a,b\n1,\"x\"y\n"); }).find("t.csv:2"), std::string::npos);
+  EXPECT_NE(FailureOf([] { ReadAll(""); }).find("empty"), std::string::npos);
+  EXPECT_NE(FailureOf([] { ReadAll("a,b,a\n"); }).find("\"a\" occurs twice"), std::string::npos);
+}
+
+TEST(Csv, FindsColumnsByNameWhateverTheirOrder) {
+  const CsvReader csv(MemoryFile("Longitude,id,LAT\n"), "t.csv");
+  EXPECT_EQ(csv.FindAny({"lat", "latitude"}), 2u);
+  EXPECT_EQ(csv.FindAny({"lon", "longitude"}), 0u);
+  EXPECT_EQ(csv.Find("Id"), std::nullopt);
+  const std::string message = FailureOf([&] { csv.Require({"elev_m"}); });
+  EXPECT_NE(message.find("Longitude, id, LAT"), std::string::npos) << message;
+}
+
+TEST(Csv, ConvertsWholeFieldsOnly) {
+  EXPECT_EQ(ToDouble(" -43.804769384023"), -43.804769384023);
+  EXPECT_EQ(ToDouble("1e3"), 1000);
+  EXPECT_EQ(ToDouble("1.5x"), std::nullopt);
+  EXPECT_EQ(ToDouble("1,5"), std::nullopt);
+  EXPECT_EQ(ToDouble(""), std::nullopt);
+  EXPECT_EQ(ToInt("4.0"), 4);
+  EXPECT_EQ(ToInt("4.5"), std::nullopt);
+  EXPECT_EQ(ToInt("1622554127000"), 1622554127000);
+  EXPECT_TRUE(IsMissing("NaN"));
+  EXPECT_TRUE(IsMissing(" "));
+  EXPECT_FALSE(IsMissing("0"));
+}
+
+TEST(JoinTable, FindsRowsAndListsTheOthers) {
+  JoinTable table(std::make_unique<CsvReader>(MemoryFile("id,v\na,1\nb,2\na,3\n,4\nc,5,6\nd,7\n"), "t.csv"),
+                  0, [](std::string_view id) { return std::string(id); });
+  ImportReport report;
+  table.Build(report, [](const CsvRow&) { return true; });
+  EXPECT_EQ(table.size(), 3);
+  EXPECT_EQ(report.count("row_with_repeated_id"), 1);
+  EXPECT_EQ(report.count("row_without_id"), 1);
+  EXPECT_EQ(report.count("row_with_wrong_field_count"), 1);
+  EXPECT_EQ(table.Find("a")->fields[1], "1");  // the first of the two
+  EXPECT_FALSE(table.Find("b")->again);
+  EXPECT_TRUE(table.Find("b")->again);
+  EXPECT_FALSE(table.Find("zzz"));
+  std::vector<std::string> unused;
+  table.ForEachUnused(
+      [&](const std::string& id, int64_t row) { unused.push_back(id + std::to_string(row)); });
+  EXPECT_EQ(unused, (std::vector<std::string>{"d5"}));
+}
+
+}  // namespace
+}  // namespace graticule
