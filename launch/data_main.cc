@@ -1,5 +1,6 @@
 // graticule-data: verbs that need neither torch nor MPI.
 #include "launch/verb.h"
+#include "launch/verbs/cells.h"
 #include "launch/verbs/data_import.h"
 #include "launch/verbs/data_inspect.h"
 #include "launch/verbs/data_split.h"
@@ -9,12 +10,13 @@
 using graticule::Verb;
 
 int main(int argc, char** argv) {
-  const std::vector<Verb> verbs = {
+  std::vector<Verb> verbs = {
       graticule::DataImportVerb(),
       graticule::DataInspectVerb(),
       graticule::DataSplitVerb(),
       graticule::DataSynthVerb(),
       graticule::DataVerifyVerb(),
   };
+  for (const Verb& verb : graticule::CellsVerbs()) verbs.push_back(verb);
   return graticule::RunVerbs("graticule-data", verbs, argc, argv);
 }
