@@ -30,6 +30,7 @@ FOREIGN = {
     "H5": ["data/shard/"],
     "jpeglib": ["data/image/"],
     "turbojpeg": ["data/image/"],
+    "xxhash": ["data/import/"],
     "archive": ["data/import/", "data/synth/"],
     "libexif/": ["data/import/", "data/image/"],
     "mpi.h": ["trainer/comm/"],

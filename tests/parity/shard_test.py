@@ -245,6 +245,29 @@ def test_mp16pro_missing_slice(tmp_path):
     assert "mp-16-images00" in run("import", "mp16pro", "--root", tmp_path, "--out", tmp_path / "o", code=3).stderr
 
 
+def test_folder_of_photos_placed_by_exif(tmp_path):
+    """EXIF written by Pillow; an MPO counts by its first image; a rotated photo is flagged."""
+    def save(name, lat, lon, orientation=1, **options):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        if lat is not None:
+            exif.get_ifd(0x8825).update({1: "S" if lat < 0 else "N", 2: (abs(lat), 30.0, 36.0), 3: "W" if lon < 0 else "E",
+                                         4: (abs(lon), 0.0, 0.0)})
+        Image.new("RGB", (64, 48), (10, 200, 30)).save(tmp_path / "p" / name, exif=exif, **options)
+    (tmp_path / "p" / "sub").mkdir(parents=True)
+    save("a.jpg", -33, 151.0)
+    save("sub/b.jpeg", 10, -20.0, orientation=6)
+    save("c.jpg", 45, 9.0, format="MPO", save_all=True, append_images=[Image.new("RGB", (8, 8))])
+    save("nowhere.jpg", None, None)
+    result = run_json("import", "folder", "--images", tmp_path / "p", "--out", tmp_path / "o")
+    assert result["records"] == 3 and result["report"]["reasons"]["bad_coordinates"]["count"] == 1
+    shards = Shards(tmp_path / "o")
+    assert shards.ids() == ["a.jpg", "c.jpg", "sub/b.jpeg"]
+    np.testing.assert_allclose(shards["geo/lat"], [-33.51, 45.51, 10.51], atol=1e-9)
+    np.testing.assert_allclose(shards["geo/lon"], [151, 9, -20], atol=1e-9)
+    assert shards["img/width"].tolist() == [64, 64, 64] and shards["img/flags"].tolist() == [0, 0, 8]
+
+
 def test_usage_and_data_errors(osv, tmp_path):
     assert run("import", "nonsense", code=2).stderr.count("unknown source") == 1
     run("import", "osv5m", code=2)

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <set>
 #include <thread>
 
@@ -124,6 +125,23 @@ TEST(Dataset, RefusesDamagedFoldersNamingTheFile) {
   PatchByte(shard, manifest.shards[1].img_abs_off + 4, 1);
   EXPECT_THROW(Dataset::Open({d})->ReadImage(10, out), BadRecord);
   EXPECT_NE(FailureOf([&] { Dataset::Open({folder / "none"}); }).find("manifest.json"), std::string::npos);
+}
+
+TEST(Dataset, RefusesAShardCutAnywhereBeforeServingARecord) {
+  const TemporaryFolder folder;
+  const Manifest manifest = WriteTinyDataset(folder / "d", 20, 10);
+  const std::string shard = folder / "d/" + manifest.shards[1].file;
+  std::mt19937_64 random(11);
+  std::set<uint64_t, std::greater<>> lengths;  // falling, so that the file only ever shrinks
+  while (lengths.size() < 1000) lengths.insert(random() % manifest.shards[1].size);
+  for (const uint64_t length : lengths) {
+    std::filesystem::resize_file(shard, length);
+    const std::string message = FailureOf([&] { Dataset::Open({folder / "d"}); });
+    ASSERT_NE(message.find("tiny-00001.h5: found " + std::to_string(length) + " bytes, the manifest says " +
+                           std::to_string(manifest.shards[1].size)),
+              std::string::npos)
+        << message;
+  }
 }
 
 TEST(Manifest, NamesTheKeyThatIsWrong) {
