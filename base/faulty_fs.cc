@@ -39,6 +39,10 @@ class FaultyFs : public FileSystem {
     fault_("create", path);
     return std::make_unique<FaultyWritable>(inner_.Create(path), path, fault_);
   }
+  std::unique_ptr<WritableFile> OpenAppend(const std::string& path) override {
+    fault_("open-append", path);
+    return std::make_unique<FaultyWritable>(inner_.OpenAppend(path), path, fault_);
+  }
   std::unique_ptr<ReadableFile> Open(const std::string& path) override { return inner_.Open(path); }
   void Rename(const std::string& from, const std::string& to) override {
     fault_("rename", from);
@@ -59,6 +63,10 @@ class FaultyFs : public FileSystem {
   void MakeDirs(const std::string& path) override {
     fault_("mkdir", path);
     inner_.MakeDirs(path);
+  }
+  void SyncFile(const std::string& path) override {
+    fault_("fsync", path);
+    inner_.SyncFile(path);
   }
   void SyncDir(const std::string& path) override {
     fault_("fsync-dir", path);

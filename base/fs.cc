@@ -48,7 +48,7 @@ int OpenRetrying(const std::string& path, int flags, mode_t mode = 0) {
 
 class PosixWritable : public WritableFile {
  public:
-  PosixWritable(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  PosixWritable(std::string path, int fd, uint64_t end = 0) : path_(std::move(path)), fd_(fd), end_(end) {}
   void Append(const void* data, size_t bytes) override {
     WriteAt(end_, data, bytes);
     end_ += bytes;
@@ -75,7 +75,7 @@ class PosixWritable : public WritableFile {
  private:
   std::string path_;
   Fd fd_;
-  uint64_t end_ = 0;
+  uint64_t end_;
 };
 
 class PosixReadable : public ReadableFile {
@@ -123,6 +123,11 @@ class Posix : public FileSystem {
     if (fd < 0) Fail("create", path, errno);
     return std::make_unique<PosixWritable>(path, fd);
   }
+  std::unique_ptr<WritableFile> OpenAppend(const std::string& path) override {
+    const int fd = OpenRetrying(path, O_WRONLY | O_CREAT, 0666);
+    if (fd < 0) Fail("open for appending", path, errno);
+    return std::make_unique<PosixWritable>(path, fd, FileSize(path));
+  }
   std::unique_ptr<ReadableFile> Open(const std::string& path) override {
     // O_NONBLOCK: a FIFO where a file is expected must not hang the program.
     const int fd = OpenRetrying(path, O_RDONLY | O_NONBLOCK);
@@ -147,6 +152,10 @@ class Posix : public FileSystem {
     std::error_code error;
     std::filesystem::create_directories(path, error);
     if (error) Fail("create the folder", path, error.value());
+  }
+  void SyncFile(const std::string& path) override {
+    const Fd fd(OpenRetrying(path, O_RDONLY | O_NONBLOCK));
+    if (fd.get() < 0 || ::fsync(fd.get()) != 0) Fail("fsync", path, errno);
   }
   void SyncDir(const std::string& path) override {
     const Fd fd(OpenRetrying(path, O_RDONLY | O_DIRECTORY));

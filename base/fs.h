@@ -40,12 +40,14 @@ class ReadableFile {
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
-  virtual std::unique_ptr<WritableFile> Create(const std::string& path) = 0;  // truncates
+  virtual std::unique_ptr<WritableFile> Create(const std::string& path) = 0;      // truncates
+  virtual std::unique_ptr<WritableFile> OpenAppend(const std::string& path) = 0;  // makes it where missing
   virtual std::unique_ptr<ReadableFile> Open(const std::string& path) = 0;
   virtual void Rename(const std::string& from, const std::string& to) = 0;
   virtual void Remove(const std::string& path) = 0;  // a missing file is no error
   virtual void RemoveTree(const std::string& path) = 0;
   virtual void MakeDirs(const std::string& path) = 0;
+  virtual void SyncFile(const std::string& path) = 0;  // for files that others wrote
   virtual void SyncDir(const std::string& path) = 0;
   virtual bool Exists(const std::string& path) = 0;
   virtual bool IsDirectory(const std::string& path) = 0;

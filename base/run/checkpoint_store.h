@@ -19,6 +19,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -117,10 +118,13 @@ class CheckpointStore {
   std::string DirOf(int64_t step) const;
 
  private:
+  bool IsGood(int64_t step);
+
   FileSystem& fs_;
   std::string dir_;
   Options options_;
   std::function<void()> guard_;
+  std::set<int64_t> known_good_;  // published or verified by this object: retention need not read them again
 };
 
 // Verifies one step folder (also one copied elsewhere) and returns its manifest. Throws Error(kCheckpoint).

@@ -10,7 +10,7 @@
 //
 //   RunFiles run(PosixFs(), SystemClock(), "runs/demo");
 //   run.SetStatus([&](RunStatusFile& s) { s.state = "running"; s.step = 10; });
-//   run.AppendMetrics(R"({"step": 10, "loss": 3.2})");
+//   run.AppendMetrics({{"step", int64_t{10}}, {"loss", 3.2}});
 #pragma once
 
 #include <cstdint>
@@ -18,12 +18,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <variant>
-#include <vector>
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/json_row.h"
 
 namespace graticule {
 
@@ -40,12 +38,6 @@ struct RunStatusFile {
   int64_t pid = 0;
   std::string started_utc, updated_utc;
 };
-
-// One flat JSON row; keys keep their order. Non-finite numbers are written as the strings "nan", "inf",
-// "-inf".
-using JsonScalar = std::variant<bool, int64_t, double, std::string>;
-using JsonRow = std::vector<std::pair<std::string, JsonScalar>>;
-std::string ToJson(const JsonRow& row);
 
 class RunFiles {
  public:

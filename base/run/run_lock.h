@@ -21,12 +21,16 @@ namespace graticule {
 struct LockOwner {
   std::string job;      // SLURM job with array task, or "" outside
   int64_t restart = 0;  // SLURM_RESTART_COUNT
-  std::string host;
+  std::string host;     // for people; two containers may share it
+  std::string machine;  // boot and pid namespace: only within one of them does a pid prove anything
   int64_t pid = 0;
-  uint64_t process_start = 0;  // start time of the process in kernel ticks: a reused pid is another process
+  uint64_t process_start = 0;  // kernel ticks: a pid used again is another process
   std::string token;           // random, 32 hex digits
   double heartbeat_unix_s = 0;
 };
+
+// True if the process of `owner` provably no longer exists.
+bool IsProvablyDead(const LockOwner& owner);
 
 // This process, as the environment and the kernel describe it, with a fresh token.
 LockOwner CurrentOwner();
@@ -48,6 +52,7 @@ class RunLock {
   void Beat();
 
  private:
+  void CheckLocked();
   void Write();
   FileSystem& fs_;
   Clock& clock_;

@@ -1,0 +1,20 @@
+// One flat JSON object per line: rows of metrics and events, machine-readable log lines.
+//
+// Keys keep their order. Non-finite numbers are written as the texts "nan", "inf", "-inf", which JSON has no
+// number for; text that is not UTF-8 is escaped. Pure functions, thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace graticule {
+
+using JsonScalar = std::variant<bool, int64_t, double, std::string>;
+using JsonRow = std::vector<std::pair<std::string, JsonScalar>>;
+
+std::string ToJson(const JsonRow& row);  // without a line end
+
+}  // namespace graticule
