@@ -20,3 +20,6 @@ if(GRATICULE_SANITIZE)
   add_compile_options(-fsanitize=${GRATICULE_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${GRATICULE_SANITIZE})
 endif()
+if(GRATICULE_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)  # coverage inside of the libraries guides the fuzzer
+endif()
