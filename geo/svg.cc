@@ -74,8 +74,8 @@ std::string ColourRamp::At(double t) const {
 }
 
 const ColourRamp& QuantityRamp() {
-  static const ColourRamp ramp({{{0xe3, 0xec, 0xf2}},
-                                {{0xa5, 0xc8, 0xda}},
+  static const ColourRamp ramp({{{0xc9, 0xdd, 0xea}},
+                                {{0x93, 0xbd, 0xd5}},
                                 {{0x5a, 0x9b, 0xbd}},
                                 {{0x25, 0x66, 0x92}},
                                 {{0x10, 0x2f, 0x52}}});

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace graticule {
 namespace {
@@ -30,6 +31,37 @@ void PrintHelp(const std::string& program, const std::vector<Verb>& verbs) {
   fmt::print("\n`{} <verb> --help` explains one.\n", program);
 }
 
+// The verbs of a group such as "cells": `program cells` and `program cells --help` list them.
+std::vector<Verb> GroupOf(const std::string& word, const std::vector<Verb>& verbs) {
+  std::vector<Verb> group;
+  for (const Verb& verb : verbs) {
+    if (verb.name.starts_with(word + " ")) group.push_back(verb);
+  }
+  return group;
+}
+
+// Nothing matched: help for a group, or an error that names the nearest verb.
+int NoVerb(const std::string& program, const std::vector<Verb>& verbs,
+           const std::vector<std::string>& arguments) {
+  const std::vector<Verb> group = GroupOf(arguments[0], verbs);
+  const bool asks = arguments.size() > 1 && (arguments[1] == "--help" || arguments[1] == "-h");
+  if (!group.empty() && (asks || arguments.size() == 1)) {
+    PrintHelp(program, group);
+    return asks ? 0 : static_cast<int>(ErrorCode::kUsage);
+  }
+  const std::string given = group.empty() ? arguments[0] : arguments[0] + " " + arguments[1];
+  std::vector<std::string> known;
+  for (const Verb& verb : group.empty() ? verbs : group) {
+    known.push_back(verb.name);
+    if (group.empty()) known.push_back(verb.name.substr(0, verb.name.find(' ')));
+  }
+  const std::string nearest = Nearest(given, known);
+  throw Error(ErrorCode::kUsage,
+              fmt::format("unknown verb \"{}\"{}", Printable(given),
+                          nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)),
+              "", fmt::format("`{} --help` lists them", program));
+}
+
 }  // namespace
 
 int RunVerbs(const std::string& program, const std::vector<Verb>& verbs, int argc, char** argv) {
@@ -47,8 +79,7 @@ int RunVerbs(const std::string& program, const std::vector<Verb>& verbs, int arg
         if (verb.name == name) return verb.run({arguments.begin() + words, arguments.end()});
       }
     }
-    throw Error(ErrorCode::kUsage, fmt::format("unknown verb \"{}\"", arguments[0]), "",
-                fmt::format("`{} --help` lists them", program));
+    return NoVerb(program, verbs, arguments);
   } catch (const Error& error) {
     return Fail(error, json);
   } catch (const std::exception& error) {

@@ -40,6 +40,30 @@ TEST(IsnCsv, KeepsFileOrderCountsAndMeans) {
   EXPECT_EQ(table->CellOf({-45, 170}), std::nullopt);
 }
 
+// Rows of the published coarse partition: each mean place lies in its own cell, over all faces and levels 2
+// to 14.
+TEST(IsnCsv, AgreesWithThePublishedPartition) {
+  WriteFileAtomically(PosixFs(), Path("published.csv"),
+                      "class_label,hex_id,imgs_per_cell,latitude_mean,longitude_mean\n"
+                      "0,8744,3376,39.28162046949048,-107.94343695171831\n"
+                      "1,364,2728,35.9593396631232,108.13288446407641\n"
+                      "2,89c6c74,235,39.98461821276593,-75.21640030212768\n"
+                      "3,33ac,2937,10.074130299965942,123.51059847327231\n"
+                      "4,80858064,3516,37.79360935973993,-122.39572840671183\n"
+                      "5,0f,4952,11.614377453150261,-9.831330920436127\n"
+                      "6,4876034c,3683,51.507765811023624,-0.07717788188976363\n"
+                      "7,94ce54,3633,-23.57806987806219,-46.69964250261486\n"
+                      "8,6ad67,3461,-37.881414922565604,144.98150598497588\n"
+                      "9,808f7e34,792,37.76137516919194,-122.4082476426765\n"
+                      "10,aa4,4365,-42.393345523253096,147.0787928490263\n"
+                      "11,7c001,1133,21.330363244483678,-157.70249624095305\n"
+                      "12,67,709,13.897449370944996,145.0139619746122\n"
+                      "13,40f,1932,45.3541866630434,37.62616026449278\n"
+                      "14,48d1,957,63.96424870010448,-17.89670694252874\n");
+  const auto table = ImportIsnCsv(Path("published.csv"));
+  for (int64_t row = 0; row < table->size(); ++row) EXPECT_EQ(table->CellOf(table->centres()[row]), row);
+}
+
 TEST(IsnCsv, LinksParentsThroughTheCells) {
   WriteFileAtomically(PosixFs(), Path("coarse.csv"), kCoarse);
   WriteFileAtomically(PosixFs(), Path("fine.csv"), kFine);

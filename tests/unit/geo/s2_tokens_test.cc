@@ -67,6 +67,15 @@ TEST(S2Token, AgreesWithTheIsnVectors) {
   EXPECT_EQ(S2Token(S2CellIdOf({48.8584, 2.2945}, 10)), "47e66f");
 }
 
+// A photograph of Odesa and the cells of the published partitions that hold it.
+TEST(S2Token, NamesTheAncestorsOfAPlace) {
+  const uint64_t leaf = S2CellIdOf({46.478536, 30.758714});
+  for (const char* token : {"40d", "40c4"}) {
+    const uint64_t cell = S2FromToken(token);
+    EXPECT_EQ(S2Token(S2Parent(leaf, S2Level(cell))), token);
+  }
+}
+
 TEST(S2Token, ReadsBackWhatItWritesAndRefusesOtherText) {
   for (const Vector& v : kVectors) EXPECT_EQ(S2FromToken(S2Token(v.id)), v.id);
   EXPECT_EQ(S2FromToken("4791D7F"), S2FromToken("4791d7f"));
