@@ -1,0 +1,149 @@
+// How fast images travel from JPEG bytes to the batch. Run by bench/data_path.py, which prepares the files,
+// runs torchvision and Pillow on the same ones in turn, and writes bench/results/data_path.md.
+//   bench_data_path FOLDER SECONDS decode | resize | pipeline | pipeline-portable      one thread, images per CPU second
+//   bench_data_path FOLDER SECONDS loader THREADS LOAD     LOAD: share of the loader's rate that the consumer
+//   asks for
+#include <fmt/format.h>
+#include <time.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <limits>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "data/image/augment.h"
+#include "data/image/jpeg_decode.h"
+#include "data/loader/loader.h"
+
+namespace graticule {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Time this thread was on a core: what a rate per core means on a machine that is shared.
+double CpuSeconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+double Since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+std::vector<std::vector<uint8_t>> ReadFolder(const std::string& folder) {
+  std::vector<std::string> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) paths.push_back(entry.path());
+  std::sort(paths.begin(), paths.end());
+  std::vector<std::vector<uint8_t>> files;
+  for (const auto& path : paths) {
+    std::ifstream in(path, std::ios::binary);
+    files.emplace_back(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  }
+  if (files.empty()) throw Error(ErrorCode::kUsage, "no files, expected JPEG images", folder);
+  return files;
+}
+
+// The files as a dataset of `repeats` times their number, already in memory: the loader alone is measured.
+class MemoryDataset final : public Dataset {
+ public:
+  MemoryDataset(std::vector<std::vector<uint8_t>> files, int64_t repeats)
+      : files_(std::move(files)), repeats_(repeats) {}
+  int64_t size() const override { return static_cast<int64_t>(files_.size()) * repeats_; }
+  LatLon place(int64_t) const override { return {}; }
+  RecordMeta meta(int64_t) const override { return {}; }
+  uint32_t image_bytes(int64_t record) const override { return static_cast<uint32_t>(File(record).size()); }
+  void ReadImage(int64_t record, std::vector<uint8_t>& out) const override { out = File(record); }
+  std::string Locate(int64_t record) const override { return fmt::format("memory[{}]", record); }
+  std::string Sha256() const override { return ""; }
+  double Coverage(const std::string&) const override { return 0; }
+
+ private:
+  const std::vector<uint8_t>& File(int64_t record) const { return files_[record % files_.size()]; }
+  std::vector<std::vector<uint8_t>> files_;
+  int64_t repeats_;
+};
+
+double Rate(double seconds, const std::function<void(int64_t)>& one) {
+  for (int64_t i = 0; i < 8; ++i) one(i);
+  const double begin = CpuSeconds();
+  int64_t done = 0;
+  while (CpuSeconds() - begin < seconds) one(done++);
+  return static_cast<double>(done) / (CpuSeconds() - begin);
+}
+
+void SingleThread(const std::string& mode, double seconds, const std::vector<std::vector<uint8_t>>& files) {
+  const AugmentOptions augment;  // random-resized-crop to 224, 0.9..1 of the area
+  JpegDecoder decoder;
+  Cropper cropper(augment, mode == "pipeline-portable" ? ResizeKernel::kPortable : ResizeKernel::kFastest);
+  Image image;
+  decoder.Decode(files[0], {}, image);
+  std::vector<uint8_t> out(3 * 224 * 224);
+  const double rate = Rate(seconds, [&](int64_t i) {
+    if (mode != "resize") decoder.Decode(files[i % files.size()], {.apply_orientation = true}, image);
+    if (mode == "decode") return;
+    Rng rng(1, {.epoch = 0, .index = static_cast<uint64_t>(i), .view = 0, .purpose = Purpose::kCrop});
+    cropper.Crop(image, rng, out.data());
+  });
+  fmt::print("{{\"images_per_s\": {:.1f}}}\n", rate);
+}
+
+// Takes batches for `seconds`; after each it is busy for `step_s`, as a device would be.
+LoaderStats Drive(Loader& loader, double seconds, double step_s, double& elapsed_s) {
+  loader.Release(loader.Next());  // the first one fills the pipe
+  const LoaderStats before = loader.stats();
+  const auto begin = Clock::now();
+  while (Since(begin) < seconds) {
+    const Batch* batch = loader.Next();
+    if (step_s > 0) std::this_thread::sleep_for(std::chrono::duration<double>(step_s));
+    loader.Release(batch);
+  }
+  elapsed_s = Since(begin);
+  LoaderStats after = loader.stats();
+  after.images -= before.images;
+  after.wait_s -= before.wait_s;
+  return after;
+}
+
+void WholeLoader(double seconds, std::vector<std::vector<uint8_t>> files, int threads, double load) {
+  LoaderOptions options;
+  options.global_batch = 32;
+  options.threads = threads;
+  const auto dataset = std::make_shared<MemoryDataset>(std::move(files), 100);
+  double elapsed = 0;
+  auto loader = Loader::Create(dataset, options);
+  const LoaderStats flat_out = Drive(*loader, seconds, 0, elapsed);
+  const double rate = static_cast<double>(flat_out.images) / elapsed;
+  const LoaderStats loaded = Drive(*loader, seconds, 32 / (rate * load), elapsed);
+  fmt::print("{{\"images_per_s\": {:.1f}, \"loaded_images_per_s\": {:.1f}, \"wait_share\": {:.5f}}}\n", rate,
+             static_cast<double>(loaded.images) / elapsed, loaded.wait_s / elapsed);
+}
+
+}  // namespace
+}  // namespace graticule
+
+int main(int argc, char** argv) {
+  try {
+    const std::vector<std::string> a(argv + 1, argv + argc);
+    const double seconds = std::stod(a.at(1));
+    auto files = graticule::ReadFolder(a.at(0));
+    if (a.at(2) == "loader") {
+      graticule::WholeLoader(seconds, std::move(files), std::stoi(a.at(3)), std::stod(a.at(4)));
+    } else {
+      graticule::SingleThread(a.at(2), seconds, files);
+    }
+    return 0;
+  } catch (const graticule::Error& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return error.exit_code();
+  } catch (const std::exception&) {
+    fmt::print(stderr,
+               "usage: bench_data_path FOLDER SECONDS decode|resize|pipeline|loader [THREADS LOAD]\n");
+    return 2;
+  }
+}
