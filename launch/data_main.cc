@@ -1,22 +1,22 @@
 // graticule-data: verbs that need neither torch nor MPI.
 #include "launch/verb.h"
 #include "launch/verbs/cells.h"
+#include "launch/verbs/data_baselines.h"
 #include "launch/verbs/data_import.h"
 #include "launch/verbs/data_inspect.h"
 #include "launch/verbs/data_split.h"
 #include "launch/verbs/data_synth.h"
 #include "launch/verbs/data_verify.h"
+#include "launch/verbs/report_accuracy.h"
 
 using graticule::Verb;
 
 int main(int argc, char** argv) {
   std::vector<Verb> verbs = {
-      graticule::DataImportVerb(),
-      graticule::DataInspectVerb(),
-      graticule::DataSplitVerb(),
-      graticule::DataSynthVerb(),
-      graticule::DataVerifyVerb(),
+      graticule::DataBaselinesVerb(), graticule::DataImportVerb(), graticule::DataInspectVerb(),
+      graticule::DataSplitVerb(),     graticule::DataSynthVerb(),  graticule::DataVerifyVerb(),
   };
   for (const Verb& verb : graticule::CellsVerbs()) verbs.push_back(verb);
+  verbs.push_back(graticule::ReportAccuracyVerb());
   return graticule::RunVerbs("graticule-data", verbs, argc, argv);
 }

@@ -39,6 +39,7 @@ int main(int argc, char** argv) {
   std::vector<graticule::Verb> verbs = {
       HandOver("data", "import, check, split and look at datasets", "graticule-data"),
       HandOver("cells", "build, inspect and draw geocell partitions", "graticule-data"),
+      HandOver("report", "tables and figures of finished runs", "graticule-data"),
       HandOver("train", "train a model (under mpirun: one process per GPU)", "graticule-train"),
       HandOver("eval", "evaluate a model on a dataset", "graticule-train"),
       HandOver("predict", "where was this photo taken", "graticule-train"),
