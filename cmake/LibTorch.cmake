@@ -19,8 +19,7 @@ target_include_directories(torch_cpu SYSTEM INTERFACE ${CMAKE_BINARY_DIR}/before
 # need through their RPATH, hence --allow-shlib-undefined.
 target_link_libraries(torch_cpu INTERFACE
   ${GRATICULE_TORCH_DIR}/lib/libtorch_cpu.so ${GRATICULE_TORCH_DIR}/lib/libc10.so)
-target_link_options(torch_cpu INTERFACE -Wl,--allow-shlib-undefined
-  -Wl,-rpath,${GRATICULE_TORCH_DIR}/lib)
+target_link_options(torch_cpu INTERFACE -Wl,--allow-shlib-undefined)
 
 # One precompiled header for all torch code (halves the compile time of a small file).
 file(WRITE ${CMAKE_BINARY_DIR}/torch_pch.cc "// Owner of the precompiled torch header.\n")
