@@ -34,7 +34,7 @@ done
 # Libraries: all that the loader finds, less LibTorch and CUDA (the wheel's) and MPI (the site's). The C library keeps
 # a folder of its own, so that GRATICULE_HOST_LIBC=1 can leave it out.
 glibc='^(ld-linux-x86-64|libc|libm|libmvec|libpthread|libdl|librt|libresolv|libutil|libanl|libnss_[a-z]+)\.so'
-foreign='^(libtorch|libc10|libcud|libcu|libnv|libnccl|libgomp)'
+foreign='^(libtorch|libc10|libcu(da|dart|pti|blas|dnn|fft|file|rand|solver|sparse)|libnv|libnccl|libgomp)'
 for program in "${programs[@]}"; do ldd "$build/bin/$program"; done | awk '/=> \// {print $1, $3} $1 ~ /^\/.*ld-linux/ {print "loader", $1}' | sort -u |
   while read -r soname path; do
     if [[ $soname == loader ]]; then
