@@ -88,9 +88,9 @@ void CheckVersion(const std::string& torch) {
   std::ifstream file(torch + "/version.py");
   std::stringstream text;
   text << file.rdbuf();
-  const std::string::size_type at = text.str().find("__version__");
+  const std::string::size_type at = text.str().find("\n__version__ =");
   if (at == std::string::npos) return;
-  const std::string line = text.str().substr(at, text.str().find('\n', at) - at);
+  const std::string line = text.str().substr(at + 1, text.str().find('\n', at + 1) - at - 1);
   if (line.find(kTorchVersion) == std::string::npos) {
     Fail("found torch with " + line + " in " + torch, std::string("this build needs torch ") + kTorchVersion);
   }

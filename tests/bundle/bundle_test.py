@@ -1,5 +1,5 @@
-"""The relocatable bundle in an empty root: nothing there but the unpacked archive, /proc and, for graticule-train, the torch
-folder. Needs the right to mount and to change the root; skipped with a reason elsewhere."""
+"""The relocatable bundle in an empty root: nothing there but the unpacked archive, /proc and, for graticule-train, /dev and the
+torch folder. Needs the right to mount and to change the root; skipped with a reason elsewhere."""
 import os
 import pathlib
 import shutil
@@ -30,14 +30,15 @@ class EmptyRoot(unittest.TestCase):
             archive.extractall(cls.folder / "root", filter="data")
         unpacked = next((cls.folder / "root").iterdir())
         cls.bundle = unpacked.name
-        for name in ("proc", "site/torch", "site/nvidia"):
+        for name in ("proc", "dev", "site/torch", "site/nvidia"):
             (cls.folder / "root" / name).mkdir(parents=True)
 
     def run_inside(self, *command, torch=False, environment=()):
         root = self.folder / "root"
         script = f"mount -t proc proc {root}/proc"
         if torch:
-            script += f" && mount --bind {TORCH}/torch {root}/site/torch && mount --bind {TORCH}/nvidia {root}/site/nvidia"
+            script += "".join(f" && mount --bind {source} {root}/{target}" for source, target in
+                              ((TORCH / "torch", "site/torch"), (TORCH / "nvidia", "site/nvidia"), ("/dev", "dev")))
         script += f' && exec env -i {" ".join(environment)} {shutil.which("chroot")} {root} "$@"'
         return subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", *command], capture_output=True, text=True, timeout=120)
 
