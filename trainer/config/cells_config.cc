@@ -1,0 +1,9 @@
+#include "trainer/config/cells_config.h"
+
+namespace graticule {
+
+void CellsConfig::Bind(Section& s) {
+  s.Field("file", &file, {.help = "geocell partition, written by `graticule cells build`", .required = true});
+}
+
+}  // namespace graticule

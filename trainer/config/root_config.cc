@@ -1,0 +1,35 @@
+#include "trainer/config/root_config.h"
+
+#include <fmt/format.h>
+
+namespace graticule {
+
+void RootConfig::Bind(Section& root) {
+  root.Sub("run", &run, "run folder and seed");
+  root.Sub("data", &data, "datasets, crops, loader");
+  root.Sub("cells", &cells, "geocell partition");
+  root.Sub("model", &model, "vision tower");
+  root.Sub("recipe", &recipe, "what is trained");
+  root.Sub("loss", &loss, "objective");
+  root.Sub("optim", &optim, "optimiser");
+  root.Sub("schedule", &schedule, "learning rate over the run");
+  root.Sub("train", &train, "batch, duration, precision, device");
+  root.Sub("checkpoint", &checkpoint, "when state is saved");
+  root.Sub("eval", &eval, "validation during training");
+  root.Sub("comm", &comm, "gradient reduction");
+  root.Sub("log", &log, "metrics and progress");
+  root.Check(
+      [this]() -> std::string { return data.train.empty() ? "data.train names no dataset folder" : ""; });
+  root.Check([this]() -> std::string {
+    if (train.micro_batch <= train.global_batch) return "";
+    return fmt::format("train.micro_batch {} is more than train.global_batch {}", train.micro_batch,
+                       train.global_batch);
+  });
+  root.Check([this]() -> std::string {
+    if (train.samples == 0 || schedule.warmup_samples <= train.samples) return "";
+    return fmt::format("schedule.warmup_samples {} is longer than the run (train.samples {})",
+                       schedule.warmup_samples, train.samples);
+  });
+}
+
+}  // namespace graticule
