@@ -1,0 +1,35 @@
+// Recipes by name. Adding one: its file pair beside this file, a line in each function of registry.cc, a
+// value of recipe.kind, a config and a test.
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "geo/cell_table.h"
+#include "trainer/config/root_config.h"
+#include "trainer/recipe.h"
+
+namespace graticule {
+
+struct RecipeInputs {
+  std::shared_ptr<const CellTable> cells;
+  std::string state = "{}";  // from FitRecipeState, a checkpoint or an export
+  bool random_init = true;   // false: the caller fills the parameters
+  c10::Device device = c10::kCPU;
+};
+
+// model.init is honoured when random_init is set. Throws Error(kUsage) or Error(kData).
+std::unique_ptr<Recipe> MakeRecipe(const RootConfig& config, const RecipeInputs& inputs);
+
+// What the recipe must learn from the training split before the first step, as a JSON object.
+std::string FitRecipeState(const RootConfig& config, const Dataset& dataset);
+
+// One line per label column in use. Throws Error(kUsage) where the objective needs a label that no record
+// has.
+std::vector<std::string> CheckCoverage(const RootConfig& config, const Dataset& dataset);
+
+}  // namespace graticule

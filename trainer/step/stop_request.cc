@@ -1,0 +1,63 @@
+#include "trainer/step/stop_request.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "base/fs.h"
+
+namespace graticule {
+namespace {
+
+std::atomic<int> g_signal{0};
+
+// Async-signal-safe: one lock-free atomic and _exit.
+void OnSignal(int signal) {
+  if (g_signal.exchange(signal) != 0 && signal == SIGINT) _exit(128 + SIGINT);
+}
+
+void Install(int signal) {
+  struct sigaction action = {};
+  action.sa_handler = OnSignal;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  sigaction(signal, &action, nullptr);
+}
+
+}  // namespace
+
+StopRequest::StopRequest(std::string run_dir, bool term_is_checkpoint) : run_dir_(std::move(run_dir)) {
+  for (const int signal : {SIGINT, SIGUSR1, SIGUSR2}) Install(signal);
+  if (term_is_checkpoint) Install(SIGTERM);
+}
+
+int StopRequest::LastSignal() { return g_signal.load(); }
+
+void StopRequest::LookForFiles() {
+  const auto now = std::chrono::steady_clock::now();
+  if (run_dir_.empty() || now < next_look_) return;
+  next_look_ = now + std::chrono::seconds(1);
+  FileSystem& fs = PosixFs();
+  const auto take = [&](const char* name) {
+    const std::string path = JoinPath(run_dir_, name);
+    if (!fs.Exists(path)) return false;
+    fs.Remove(path);
+    return true;
+  };
+  if (take("STOP")) reason_ = StopReason::kStopFile;
+  save_ = take("SAVE") || save_;
+}
+
+bool StopRequest::StopAsked() {
+  LookForFiles();
+  if (reason_ == StopReason::kNone && g_signal.load() != 0) reason_ = StopReason::kSignal;
+  return reason_ != StopReason::kNone;
+}
+
+bool StopRequest::SaveAsked() {
+  LookForFiles();
+  return std::exchange(save_, false);
+}
+
+}  // namespace graticule
