@@ -1,0 +1,37 @@
+#include "launch/launch_rank.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+
+#include "base/error.h"
+#include "trainer/cpu_bf16_probe.h"
+
+namespace graticule {
+
+int LaunchRank() {
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}) {
+    if (const char* text = std::getenv(name)) return std::atoi(text);
+  }
+  return 0;
+}
+
+int SpeakAsFirstRank(const std::function<int()>& body) {
+  try {
+    return body();
+  } catch (const Error& error) {
+    if (LaunchRank() == 0) throw;
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    return error.exit_code();
+  }
+}
+
+void PrepareArithmetic(const std::string& precision, const std::string& device) {
+  if (precision != "bf16" || device != "cpu") return;
+  const std::string note = PrepareCpuBf16();
+  if (!note.empty() && LaunchRank() == 0) fmt::print(stderr, "{}\n", note);
+}
+
+}  // namespace graticule

@@ -1,0 +1,21 @@
+// Which rank this process will be, before any communicator exists: mistakes that every rank finds alike are
+// told by one.
+#pragma once
+
+#include <functional>
+#include <string>
+
+namespace graticule {
+
+// From the launcher's variables (Open MPI, PMI, PMIx, SLURM steps); 0 without a launcher.
+int LaunchRank();
+
+// Runs body. An Error leaves as it is on the first rank; the others end with its exit code, silently and a
+// moment later, so that the launcher does not stop the first one before it has spoken.
+int SpeakAsFirstRank(const std::function<int()>& body);
+
+// Makes bf16 on the CPU safe where it is asked for; before any tensor and before MPI
+// (trainer/cpu_bf16_probe.h).
+void PrepareArithmetic(const std::string& precision, const std::string& device);
+
+}  // namespace graticule

@@ -1,0 +1,145 @@
+#include "launch/verbs/eval.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "launch/launch_rank.h"
+#include "launch/options.h"
+#include "trainer/comm/world.h"
+#include "trainer/eval/predict_dataset.h"
+#include "trainer/eval/report.h"
+#include "trainer/run/training_parts.h"
+#include "trainer/serve/open_model.h"
+
+namespace graticule {
+namespace {
+
+namespace po = boost::program_options;
+
+struct EvalCommand {
+  std::string model, out, device, precision;
+  std::vector<std::string> data, split;
+  bool split_given = false, json = false;
+  int64_t batch = 32, samples = 0;
+  int threads = 0;
+};
+
+std::string NameOfSet(const std::vector<std::string>& split) {
+  return split.empty() ? "all" : fmt::format("{}", fmt::join(split, "+"));
+}
+
+void Print(const EvalCommand& command, const std::string& out, const Evaluation& e, int64_t unreadable) {
+  const auto named = e.all.Named();
+  if (command.json) {
+    nlohmann::ordered_json json = {{"out", out}, {"images", e.all.images}, {"unreadable", unreadable}};
+    for (const auto& [name, value] : named) json[name] = value;
+    fmt::print("{}\n", json.dump());
+    return;
+  }
+  fmt::print("{} images, {} unreadable, {} without a place\n", e.all.images, unreadable, e.without_place);
+  for (const char* share : {"acc_1", "acc_25", "acc_200", "acc_750", "acc_2500"}) {
+    fmt::print("  within {:>4} km  {:5.1f} %\n", std::string(share).substr(4), 100 * named.at(share));
+  }
+  fmt::print("  median {:.1f} km, mean {:.1f} km, GeoScore {:.0f}\nwritten to {}\n", named.at("median_km"),
+             named.at("mean_km"), named.at("geoscore"), out);
+}
+
+int EvaluateCollective(EvalCommand command, World& world) {
+  at::set_num_threads(command.threads > 0 ? command.threads : world.cpus);
+  // Rank 0 opens first: a mistake is told once.
+  if (!world.is_first()) world.control.Barrier();
+  OpenedModel model = OpenModel(command.model, {.device = DeviceOf(world), .precision = command.precision});
+  if (command.data.empty()) command.data = model.val;
+  if (!command.split_given)
+    command.split = command.data == model.val ? model.val_split : std::vector<std::string>{};
+  if (command.data.empty()) {
+    throw Error(ErrorCode::kUsage, "--data is missing, and the model names no validation data", command.model,
+                "name a dataset folder with --data");
+  }
+  if (command.out.empty() && model.run_dir.empty()) {
+    throw Error(ErrorCode::kUsage, "--out is missing", command.model,
+                "an export has no run folder to write into");
+  }
+  const auto dataset = Dataset::Open(command.data, {.split = command.split});
+  if (world.is_first()) world.control.Barrier();
+
+  PredictOptions options;
+  options.augment = model.EvalAugment();
+  options.rank_batch = command.batch;
+  options.samples = command.samples;
+  options.device = DeviceOf(world);
+  int64_t unreadable = 0;
+  const auto rows = PredictDatasetCollective(*model.recipe, dataset, options, world.control, &unreadable);
+  if (!world.is_first()) return 0;
+  EvalProvenance provenance;
+  provenance.set = NameOfSet(command.split);
+  provenance.data_sha256 = dataset->Sha256();
+  provenance.cells_sha256 = model.cells->Sha256();
+  provenance.weights_sha256 = model.weights_sha256;
+  provenance.model = command.model;
+  provenance.step = model.step;
+  provenance.protocol = {{"crop", fmt::format("centre {}", options.augment.image_size)},
+                         {"filter", options.augment.filter},
+                         {"exif_orientation", model.preprocessing.exif_orientation},
+                         {"precision", command.precision},
+                         {"unreadable", std::to_string(unreadable)}};
+  const std::string out =
+      !command.out.empty() ? command.out : JoinPath(JoinPath(model.run_dir, "eval"), provenance.set);
+  const Evaluation evaluation = WriteEvaluation(PosixFs(), out, ToEvalRows(*dataset, rows), provenance);
+  Print(command, out, evaluation, unreadable);
+  return 0;
+}
+
+int Eval(const std::vector<std::string>& arguments) {
+  Options options("graticule eval --model MODEL [--data DIR...] [--split NAME...] [--out DIR]",
+                  "Predicts every record of a dataset once and writes predictions.csv, metrics.json and maps "
+                  "of the errors.");
+  const auto list = [] { return po::value<std::vector<std::string>>()->composing(); };
+  options.visible().add_options()("model", po::value<std::string>(), "export, run or step folder (required)")(
+      "data", list(), "dataset folder (repeatable; default: the run's data.val)")(
+      "split", list(), "split to evaluate (repeatable; default: the run's data.val_split, else all records)")(
+      "out", po::value<std::string>()->default_value(""), "folder to write (default: RUN/eval/SPLIT)")(
+      "batch", po::value<int64_t>()->default_value(32), "images per rank and forward pass")(
+      "samples", po::value<int64_t>()->default_value(0), "only the first so many records; 0 takes all")(
+      "device", po::value<std::string>()->default_value("cpu"), "cpu or cuda")(
+      "precision", po::value<std::string>()->default_value("fp32"), "fp32 or bf16")(
+      "threads", po::value<int>()->default_value(0), "compute threads per rank; 0 takes the CPUs it may use");
+  if (!options.Parse(arguments)) return 0;
+  if (!options.Has("model")) throw Error(ErrorCode::kUsage, "--model is missing", "", "see --help");
+  EvalCommand command;
+  command.model = options.Get<std::string>("model");
+  command.out = options.Get<std::string>("out");
+  command.device = options.Get<std::string>("device");
+  command.precision = options.Get<std::string>("precision");
+  command.data = options.Words("data");
+  command.split = options.Words("split");
+  command.split_given = options.Has("split");
+  command.json = options.json();
+  command.batch = options.Get<int64_t>("batch");
+  command.samples = options.Get<int64_t>("samples");
+  command.threads = options.Get<int>("threads");
+  if (command.batch < 1)
+    throw Error(ErrorCode::kUsage, fmt::format("--batch is {}, expected at least 1", command.batch));
+  if (command.precision != "fp32" && command.precision != "bf16") {
+    throw Error(ErrorCode::kUsage,
+                fmt::format("--precision is \"{}\", expected fp32 or bf16", command.precision));
+  }
+  PrepareArithmetic(command.precision, command.device);
+  return RunInWorld({.device = command.device},
+                    [&](World& world) { return EvaluateCollective(command, world); });
+}
+
+}  // namespace
+
+Verb EvalVerb() {
+  return {"eval", "evaluate a model on a dataset", [](const std::vector<std::string>& arguments) {
+            return SpeakAsFirstRank([&] { return Eval(arguments); });
+          }};
+}
+
+}  // namespace graticule

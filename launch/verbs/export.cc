@@ -1,0 +1,43 @@
+#include "launch/verbs/export.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "launch/options.h"
+#include "trainer/serve/open_model.h"
+
+namespace graticule {
+namespace {
+
+namespace po = boost::program_options;
+
+int Export(const std::vector<std::string>& arguments) {
+  Options options("graticule export --run RUN --out DIR",
+                  "Writes the best checkpoint of a run as a directory that Hugging Face transformers loads.");
+  options.visible().add_options()("run", po::value<std::string>(), "run or step folder (required)")(
+      "out", po::value<std::string>(), "directory to write (required)");
+  if (!options.Parse(arguments)) return 0;
+  for (const char* name : {"run", "out"}) {
+    if (!options.Has(name))
+      throw Error(ErrorCode::kUsage, fmt::format("--{} is missing", name), "", "see --help");
+  }
+  const auto out = options.Get<std::string>("out");
+  const OpenedModel model = OpenModel(options.Get<std::string>("run"));
+  ExportModel(model, out);
+  if (options.json()) {
+    const nlohmann::ordered_json json = {
+        {"export", out}, {"step", model.step}, {"weights_sha256", model.weights_sha256}};
+    fmt::print("{}\n", json.dump());
+  } else {
+    fmt::print("exported step {} to {}\n", model.step, out);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Verb ExportVerb() { return {"export", "write a Hugging Face directory for serving", Export}; }
+
+}  // namespace graticule

@@ -1,0 +1,90 @@
+#include "launch/verbs/predict.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "launch/options.h"
+#include "trainer/eval/geojson.h"
+#include "trainer/serve/photo_predictor.h"
+
+namespace graticule {
+namespace {
+
+namespace po = boost::program_options;
+
+std::string Text(const std::vector<PhotoPrediction>& photos) {
+  std::string text;
+  for (const PhotoPrediction& photo : photos) {
+    if (!photo.problem.empty()) continue;
+    text += photo.photo + "\n";
+    for (const Prediction& p : photo.places) {
+      text += fmt::format("  {:9.4f} {:10.4f}  {:5.1f} %  cell {}\n", p.place.lat_deg, p.place.lon_deg,
+                          100 * p.probability, p.cell);
+    }
+  }
+  return text;
+}
+
+std::string Json(const std::vector<PhotoPrediction>& photos) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const PhotoPrediction& photo : photos) {
+    nlohmann::ordered_json places = nlohmann::ordered_json::array();
+    for (const Prediction& p : photo.places) {
+      places.push_back({{"lat", p.place.lat_deg},
+                        {"lon", p.place.lon_deg},
+                        {"probability", p.probability},
+                        {"cell", p.cell}});
+    }
+    nlohmann::ordered_json entry = {{"photo", photo.photo}, {"places", places}};
+    if (!photo.problem.empty()) entry["error"] = photo.problem;
+    list.push_back(std::move(entry));
+  }
+  return nlohmann::ordered_json{{"photos", list}}.dump() + "\n";
+}
+
+std::string GeoJson(const std::vector<PhotoPrediction>& photos) {
+  std::vector<PhotoGuesses> guesses;
+  for (const PhotoPrediction& photo : photos) {
+    PhotoGuesses one{photo.photo, {}};
+    for (const Prediction& p : photo.places) one.guesses.push_back({p.place, p.cell, p.probability});
+    guesses.push_back(std::move(one));
+  }
+  return ToGeoJson(guesses) + "\n";
+}
+
+int Predict(const std::vector<std::string>& arguments) {
+  Options options("graticule predict --model MODEL PHOTO|FOLDER...",
+                  "Says where photos were taken: the best places of each.");
+  options.visible().add_options()("model", po::value<std::string>(), "export, run or step folder (required)")(
+      "top", po::value<int>()->default_value(5), "places per photo")(
+      "format", po::value<std::string>()->default_value("text"), "text, json or geojson");
+  options.Positional("photo", "photos and folders of photos");
+  if (!options.Parse(arguments)) return 0;
+  if (!options.Has("model")) throw Error(ErrorCode::kUsage, "--model is missing", "", "see --help");
+  const int top = options.Get<int>("top");
+  if (top < 1) throw Error(ErrorCode::kUsage, fmt::format("--top is {}, expected at least 1", top));
+  const std::string format = options.json() ? "json" : options.Get<std::string>("format");
+  if (format != "text" && format != "json" && format != "geojson") {
+    throw Error(ErrorCode::kUsage, fmt::format("--format is \"{}\", expected text, json or geojson", format));
+  }
+  const std::vector<std::string> paths = FindPhotos(options.Words("photo"));
+  OpenedModel model = OpenModel(options.Get<std::string>("model"));
+  const auto photos = PredictPhotos(model, paths, top, c10::kCPU);
+  fmt::print("{}", format == "text" ? Text(photos) : format == "json" ? Json(photos) : GeoJson(photos));
+  int bad = 0;
+  for (const PhotoPrediction& photo : photos) {
+    if (photo.problem.empty()) continue;
+    ++bad;
+    fmt::print(stderr, "error: {}: {}\n", photo.photo, photo.problem);
+  }
+  return bad > 0 ? static_cast<int>(ErrorCode::kData) : 0;
+}
+
+}  // namespace
+
+Verb PredictVerb() { return {"predict", "where was this photo taken", Predict}; }
+
+}  // namespace graticule

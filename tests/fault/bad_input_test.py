@@ -1,0 +1,111 @@
+"""Mistakes and damage: one clear message, the right exit code, and nothing on the way."""
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from training_runs import BIN, ENV, HAS_MPI, World  # noqa: E402
+
+
+class BadInput(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World()
+        done = cls.world.train("good", steps=6)
+        assert done.returncode == 0, done.stderr
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.world.close()
+
+    def refuse(self, code, *words, name="refused", overrides=(), ranks=1, steps=6):
+        done = self.world.train(name, *overrides, ranks=ranks, steps=steps)
+        self.assertEqual(done.returncode, code, done.stderr)
+        for word in words:
+            self.assertIn(word, done.stderr)
+        return done
+
+    def test_configuration_mistakes_are_told_all_at_once_before_anything_starts(self):
+        self.refuse(2, "optim.weight_decy", "optim.weight_decay", "train.precision", "optim.lr",
+                    overrides=("optim.weight_decy=1", "train.precision=fp8", "optim.lr=-1"))
+        self.assertFalse((self.world.folder / "refused").exists())
+
+    @unittest.skipUnless(HAS_MPI, "no mpirun or no MPI module here")
+    def test_several_ranks_tell_a_mistake_once(self):
+        done = self.refuse(2, overrides=("optim.weight_decy=1",), ranks=2)
+        self.assertEqual(done.stderr.count('unknown key "optim.weight_decy"'), 1, done.stderr)
+        done = self.refuse(3, overrides=("cells.file=/nowhere.safetensors",), ranks=2)
+        self.assertEqual(done.stderr.count("/nowhere.safetensors"), 1, done.stderr)
+
+    def test_batches_must_divide(self):
+        self.refuse(2, "train.micro_batch", overrides=("train.micro_batch=7",))
+
+    def test_a_missing_dataset_is_named(self):
+        self.refuse(3, "/nowhere", overrides=("data.train=[/nowhere]",))
+
+    def test_a_damaged_shard_is_named(self):
+        copy = self.world.folder / "damaged"
+        shutil.copytree(self.world.folder / "data", copy)
+        shard = sorted(copy.glob("*.h5"))[0]
+        shard.write_bytes(shard.read_bytes()[:-4096])
+        self.refuse(3, shard.name, overrides=(f"data.train=[{copy}]",))
+
+    def test_fresh_needs_an_empty_folder(self):
+        done = self.world.train("good", "--fresh", steps=6)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("--fresh", done.stderr)
+
+    def test_a_run_goes_on_only_with_the_configuration_it_was_started_with(self):
+        done = self.world.train("good", "model.vision.width=64", "optim.lr=0.5", steps=6)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("model.vision.width", done.stderr)
+        self.assertIn("optim.lr", done.stderr)
+
+    def test_a_diverging_run_stops_with_its_own_code_and_keeps_its_weights(self):
+        done = self.world.train("diverging", "optim.lr=1000", "optim.kind=sgd", "optim.clip_norm=0",
+                                "checkpoint.every_steps=1", "schedule.warmup_samples=0", steps=30)
+        self.assertEqual(done.returncode, 5, done.stderr)
+        status = self.world.status("diverging")
+        self.assertEqual((status["state"], status["exit_code"]), ("failed", 5))
+        self.assertEqual(done.stderr.count("non-finite"), 1, done.stderr)
+
+    def test_skipping_goes_on_until_too_many_steps_are_lost(self):
+        done = self.world.train("skipping", "optim.lr=1000", "optim.kind=sgd", "optim.clip_norm=0",
+                                "train.non_finite=skip", "train.max_skipped=4", "eval.every_steps=0",
+                                "schedule.warmup_samples=0", steps=60)
+        self.assertEqual(done.returncode, 5, done.stderr)
+        bad = [r for r in self.world.rows("skipping").values() if r["grad_norm"] is None]
+        self.assertEqual(len(bad), 5)
+
+    def test_a_damaged_export_is_foreign_and_a_damaged_checkpoint_ours(self):
+        export = self.world.folder / "export"
+        made = subprocess.run([BIN / "graticule-train", "export", "--run", self.world.folder / "good", "--out", export],
+                              env=ENV, capture_output=True, text=True)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        step = self.world.folder / "step"
+        for folder, code in ((export, 3), (self.world.checkpoint("good", 6), 4)):
+            copy = self.world.folder / f"copy{code}" / "ckpt" / "step_00000006"
+            shutil.copytree(folder, copy)
+            weights = copy / "model.safetensors"
+            weights.write_bytes(weights.read_bytes()[:-8])
+            done = subprocess.run([BIN / "graticule-train", "eval", "--model", copy, "--data", self.world.folder / "data",
+                                   "--out", step], env=ENV, capture_output=True, text=True)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertIn("model.safetensors", done.stderr)
+
+    def test_predict_names_the_photo_it_cannot_read(self):
+        folder = self.world.folder / "photos"
+        folder.mkdir()
+        (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no photo")
+        done = subprocess.run([BIN / "graticule-train", "predict", "--model", self.world.folder / "good", "--json", folder],
+                              env=ENV, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("broken.jpg", done.stderr)
+        self.assertEqual(len(json.loads(done.stdout)["photos"]), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

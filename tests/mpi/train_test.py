@@ -1,0 +1,92 @@
+"""Trainings on 1, 2 and 4 ranks: the same objective, the same samples, checkpoints that go from one to the other."""
+import json
+import pathlib
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from training_runs import BIN, ENV, HAS_MPI, MPI_ENV, World  # noqa: E402
+
+
+def relative(a, b):
+    return abs(a - b) / max(abs(a), 1e-12)
+
+
+@unittest.skipUnless(HAS_MPI, "no mpirun or no MPI module here")
+class Ranks(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.world.close()
+
+    def train(self, name, *overrides, ranks=1, steps=12):
+        done = self.world.train(name, *overrides, ranks=ranks, steps=steps)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_rank_count_does_not_change_the_losses(self):
+        for ranks in (1, 2, 4):
+            self.train(f"ranks{ranks}", "eval.every_steps=0", ranks=ranks, steps=50)
+        one = self.world.losses("ranks1")
+        self.assertEqual(len(one), 50)
+        self.assertLess(one[-1], one[0], "it learns nothing")
+        for ranks in (2, 4):
+            other = self.world.losses(f"ranks{ranks}")
+            self.assertEqual(len(other), 50)
+            self.assertLess(max(relative(a, b) for a, b in zip(one[:5], other[:5])), 1e-5, f"{ranks} ranks")
+            self.assertLess(max(relative(a, b) for a, b in zip(one, other)), 1e-4, f"{ranks} ranks")
+
+    def test_accumulation_does_not_change_the_losses(self):
+        self.train("whole", ranks=2, steps=8)
+        self.train("parts", "train.micro_batch=3", ranks=2, steps=8)
+        for a, b in zip(self.world.losses("whole"), self.world.losses("parts")):
+            self.assertLess(relative(a, b), 1e-5)
+
+    def test_a_checkpoint_of_two_ranks_goes_on_with_one(self):
+        self.train("straight", ranks=2, steps=10)
+        done = self.world.train("moved", "checkpoint.every_steps=5", ranks=2, steps=10)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        # Take the end away, then let one rank do it again.
+        for step in (10,):
+            subprocess.run(["rm", "-r", self.world.checkpoint("moved", step)], check=True)
+        self.train("moved", ranks=1, steps=10)
+        for a, b in zip(self.world.losses("straight"), self.world.losses("moved")):
+            self.assertLess(relative(a, b), 1e-4)
+
+    def test_evaluation_predicts_each_record_once_on_any_number_of_ranks(self):
+        self.train("evaluated", steps=12)
+        run, texts = self.world.folder / "evaluated", []
+        for ranks in (1, 2, 3):
+            out = self.world.folder / f"eval{ranks}"
+            program = [BIN / "graticule-train", "eval", "--model", run, "--out", out, "--batch", "7", "--json"]
+            launch = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)] if ranks > 1 else []
+            done = subprocess.run(launch + program, env=MPI_ENV if ranks > 1 else ENV, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(json.loads(done.stdout)["images"], 48)
+            texts.append((out / "predictions.csv").read_text().splitlines())
+        ids = [line.split(",")[0] for line in texts[0][1:]]
+        self.assertEqual(len(set(ids)), 48)
+        for other in texts[1:]:
+            self.assertEqual([line.split(",")[0] for line in other[1:]], ids)
+            self.assertEqual([line.split(",")[6] for line in other[1:]], [line.split(",")[6] for line in texts[0][1:]])
+
+    def test_all_ranks_obey_a_stop_file(self):
+        process = self.world.start("stopped", ranks=2, steps=100000)
+        run = self.world.folder / "stopped"
+        while not (run / "ckpt" / "step_00000005").exists():
+            self.assertIsNone(process.poll(), "ended before its first checkpoint")
+        (run / "STOP").touch()
+        _, stderr = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 75, stderr)
+        self.assertIn("go on with: graticule train", stderr)
+        status = self.world.status("stopped")
+        self.assertEqual((status["state"], status["exit_code"]), ("preempted", 75))
+        self.assertTrue((run / status["last_checkpoint"]).is_dir())
+        self.assertFalse((run / "STOP").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,85 @@
+"""Small trainings of the real programs, for the tests under mpi/ and fault/."""
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+BIN = (pathlib.Path(os.environ.get("GRATICULE_BUILD", "build/release")) / "bin").resolve()
+HAS_MPI = shutil.which("mpirun") is not None and (BIN / "libgraticule_mpi.so").exists()
+ENV = {k: v for k, v in os.environ.items() if not k.startswith(("OMPI_", "PMI", "SLURM_"))}
+MPI_ENV = dict(ENV, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_mpi_yield_when_idle="1")
+
+CONFIG = """
+run: {{dir: {run}, seed: 3}}
+data:
+  train: [{world}/data]
+  val: [{world}/data]
+  threads: 1
+cells: {{file: {world}/cells.safetensors}}
+model: {{vision: {{image_size: 32, patch_size: 8, width: 32, layers: 2, heads: 2, mlp_width: 64, projection: 16}}}}
+loss: {{tau_km: 500}}
+optim: {{lr: 0.002, clip_norm: 5}}
+schedule: {{kind: cosine, warmup_samples: 48}}
+train: {{global_batch: 24, micro_batch: 0, steps: {steps}, threads: 1}}
+checkpoint: {{every_steps: 5}}
+eval: {{every_steps: 20}}
+log: {{every_steps: 1, progress_s: 0}}
+"""
+
+
+class World:
+    """A folder with a tiny dataset, and runs beside it."""
+
+    def __init__(self, records=240):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="graticule-"))
+        subprocess.run([BIN / "tiny_world", self.folder, str(records)], check=True)
+
+    def close(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def config(self, name, steps=12):
+        path = self.folder / f"{name}.yaml"
+        path.write_text(CONFIG.format(run=self.folder / name, world=self.folder, steps=steps))
+        return path
+
+    def command(self, name, *overrides, ranks=1, steps=12, verb="train"):
+        program = [str(BIN / "graticule-train"), verb, "--config", str(self.config(name, steps)), *overrides]
+        if ranks == 1:
+            return program
+        return ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks), *program]
+
+    def train(self, name, *overrides, ranks=1, steps=12, timeout=300):
+        return subprocess.run(self.command(name, *overrides, ranks=ranks, steps=steps),
+                              env=MPI_ENV if ranks > 1 else ENV, capture_output=True, text=True, timeout=timeout)
+
+    def start(self, name, *overrides, ranks=1, steps=12):
+        return subprocess.Popen(self.command(name, *overrides, ranks=ranks, steps=steps),
+                                env=MPI_ENV if ranks > 1 else ENV, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+    def rows(self, name):
+        """metrics.jsonl by step, training rows only."""
+        rows = {}
+        for line in (self.folder / name / "metrics.jsonl").read_text().splitlines():
+            row = json.loads(line)
+            if "loss" in row:
+                rows[row["step"]] = row
+        return rows
+
+    def losses(self, name):
+        return [row["loss"] for _, row in sorted(self.rows(name).items())]
+
+    def status(self, name):
+        return json.loads((self.folder / name / "status.json").read_text())
+
+    def checkpoint(self, name, step):
+        return self.folder / name / "ckpt" / f"step_{step:08d}"
+
+    def fingerprint(self, name, step):
+        """SHA-256 of every file of a checkpoint but the manifest, which repeats them."""
+        folder = self.checkpoint(name, step)
+        return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())
+                if p.name != "MANIFEST.json"}

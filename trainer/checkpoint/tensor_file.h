@@ -1,0 +1,29 @@
+// Named tensors in a safetensors file of our own: model.safetensors and optimizer.safetensors of a
+// checkpoint.
+//
+// Writing takes tensors on any device; reading returns CPU tensors that share the file's mapping and keep it
+// alive. Failure: Error(kCheckpoint) naming the file and the tensor.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/fs.h"
+#include "models/vision_tower.h"
+
+namespace graticule {
+
+// Returns the SHA-256 of the file.
+std::string WriteTensors(FileSystem& fs, const std::string& path, const std::vector<NamedTensor>& tensors);
+
+std::map<std::string, at::Tensor> ReadTensors(const std::string& path);
+
+// Copies `saved` into `targets` by name; both must hold the same names and shapes. `what` names the file in
+// errors.
+void CopyTensors(const std::map<std::string, at::Tensor>& saved, const std::vector<NamedTensor>& targets,
+                 const std::string& what);
+
+}  // namespace graticule

@@ -1,0 +1,88 @@
+#include "trainer/eval/predict_dataset.h"
+
+#include <torch/csrc/autograd/grad_mode.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+#include "data/loader/loader.h"
+#include "trainer/step/micro_batch.h"
+
+namespace graticule {
+namespace {
+
+// What travels between ranks; same machine type on all of them.
+struct Row {
+  int64_t record, cell;
+  double lat_deg, lon_deg, probability;
+};
+
+std::vector<Row> PredictShare(Recipe& recipe, Loader& loader, const PredictOptions& options) {
+  const torch::autograd::AutoGradMode no_grad(false);
+  std::vector<Row> rows;
+  while (const Batch* batch = loader.Next()) {
+    const bool any =
+        std::any_of(batch->position.begin(), batch->position.end(), [](int64_t p) { return p >= 0; });
+    if (any) {
+      const auto places = recipe.Predict(recipe.Encode(NormalisedImages(*batch, options.device)), 1);
+      for (int64_t b = 0; b < batch->size; ++b) {
+        if (batch->position[b] < 0) continue;  // padding, or an image that cannot be read
+        const Prediction& best = places[b].at(0);
+        rows.push_back(
+            {batch->record[b], best.cell, best.place.lat_deg, best.place.lon_deg, best.probability});
+      }
+    }
+    loader.Release(batch);
+  }
+  return rows;
+}
+
+}  // namespace
+
+std::vector<RecordPrediction> PredictDatasetCollective(Recipe& recipe, std::shared_ptr<const Dataset> dataset,
+                                                       const PredictOptions& options, Communicator& control,
+                                                       int64_t* unreadable) {
+  const int64_t records = options.samples > 0 ? std::min(options.samples, dataset->size()) : dataset->size();
+  LoaderOptions loading;
+  loading.global_batch = options.rank_batch * control.world_size();
+  loading.rank = control.rank();
+  loading.world_size = control.world_size();
+  loading.shuffle = false;
+  loading.drop_last = false;
+  loading.epoch_samples = records;
+  loading.threads = options.threads;
+  loading.augment = options.augment;
+  const auto loader = Loader::Create(dataset, loading);
+  const std::vector<Row> mine = PredictShare(recipe, *loader, options);
+
+  const std::vector<std::string> all = control.GatherStrings(
+      std::string(reinterpret_cast<const char*>(mine.data()), mine.size() * sizeof(Row)));
+  const double predicted = control.SumScalar(static_cast<double>(mine.size()));
+  if (unreadable != nullptr) *unreadable = records - static_cast<int64_t>(predicted);
+  std::vector<RecordPrediction> result;
+  if (control.rank() != 0) return result;
+  for (const std::string& bytes : all) {
+    GRATICULE_CHECK(bytes.size() % sizeof(Row) == 0);
+    for (size_t at = 0; at < bytes.size(); at += sizeof(Row)) {
+      Row row;
+      std::memcpy(&row, bytes.data() + at, sizeof(Row));
+      result.push_back({row.record, {{row.lat_deg, row.lon_deg}, row.cell, row.probability}});
+    }
+  }
+  std::sort(result.begin(), result.end(), [](const auto& a, const auto& b) { return a.record < b.record; });
+  return result;
+}
+
+std::vector<EvalRow> ToEvalRows(const Dataset& dataset, const std::vector<RecordPrediction>& predictions) {
+  std::vector<EvalRow> rows;
+  rows.reserve(predictions.size());
+  for (const RecordPrediction& p : predictions) {
+    RecordMeta meta = dataset.meta(p.record);
+    rows.push_back({p.record, std::move(meta.id), meta.place, p.best.place, p.best.cell, p.best.probability,
+                    std::move(meta.country)});
+  }
+  return rows;
+}
+
+}  // namespace graticule

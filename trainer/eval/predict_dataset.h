@@ -1,0 +1,43 @@
+// Predictions for every record of a dataset, shared out over the ranks without padded duplicates.
+//
+// Invariant: each record is predicted exactly once, whatever the number of ranks; rows come back in dataset
+// order. The model runs without a graph and with the centre crop of evaluation. One thread.
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/comm/communicator.h"
+#include "data/data_config.h"
+#include "data/dataset.h"
+#include "trainer/eval/metrics.h"
+#include "trainer/recipe.h"
+
+namespace graticule {
+
+struct PredictOptions {
+  AugmentOptions augment;   // of evaluation
+  int64_t rank_batch = 32;  // records per rank and forward pass
+  int64_t samples = 0;      // the first n records; 0: all
+  int threads = 0;          // decoding; 0: CPUs of the affinity mask
+  c10::Device device = c10::kCPU;
+};
+
+struct RecordPrediction {
+  int64_t record = -1;
+  Prediction best;
+};
+
+// Collective. Rank 0 gets all rows in dataset order, the others none. Records whose image cannot be read have
+// no row; `unreadable` counts them (all ranks).
+std::vector<RecordPrediction> PredictDatasetCollective(Recipe& recipe, std::shared_ptr<const Dataset> dataset,
+                                                       const PredictOptions& options, Communicator& control,
+                                                       int64_t* unreadable = nullptr);
+
+// With the truth and the country of each record, for reports.
+std::vector<EvalRow> ToEvalRows(const Dataset& dataset, const std::vector<RecordPrediction>& predictions);
+
+}  // namespace graticule

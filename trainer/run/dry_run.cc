@@ -1,0 +1,94 @@
+#include "trainer/run/dry_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "trainer/recipes/geocells.h"
+#include "trainer/run/training_parts.h"
+
+namespace graticule {
+namespace {
+
+struct Plan {
+  int64_t tower = 0, heads = 0, records = 0, steps_per_epoch = 0, steps = 0, cells = 0, micro = 0;
+  MemoryEstimate memory;
+  std::vector<std::string> coverage;
+};
+
+Plan MakePlan(const RootConfig& config) {
+  const TrainingData data = TrainingData::Open(config);
+  Plan plan;
+  plan.tower = config.model.vision.ParameterCount();
+  plan.cells = data.cells->size();
+  for (const auto& head : GeocellsRecipe::HeadsFor(config.loss, plan.cells)) {
+    plan.heads += head.outputs * (config.model.vision.width + 1);
+  }
+  plan.records = data.train->size();
+  const int64_t epoch = config.data.epoch_samples > 0 ? config.data.epoch_samples : plan.records;
+  plan.steps_per_epoch = epoch / config.train.global_batch;
+  plan.steps = TotalSteps(config.train, plan.steps_per_epoch);
+  plan.micro = config.train.micro_batch > 0 ? config.train.micro_batch : config.train.global_batch;
+  plan.memory = EstimateMemory(config, plan.heads, plan.micro);
+  plan.coverage = data.coverage;
+  return plan;
+}
+
+constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
+
+}  // namespace
+
+MemoryEstimate EstimateMemory(const RootConfig& config, int64_t head_parameters, int64_t micro_batch) {
+  const VisionConfig& v = config.model.vision;
+  const auto parameters = static_cast<double>(v.ParameterCount() + head_parameters);
+  const bool bf16 = config.train.precision == "bf16";
+  MemoryEstimate m;
+  m.weights = parameters * (bf16 ? 6 : 4);
+  m.gradients = parameters * 4;
+  m.moments = parameters * (config.optim.kind != "sgd" ? 8 : config.optim.momentum > 0 ? 4 : 0);
+  // Per token and block: input, two normed copies, q, k, v, attention output, its projection, and the MLP's
+  // input and output (width each), and twice the MLP's inner width. Attention probabilities are recomputed,
+  // not kept.
+  const double per_block = static_cast<double>(v.Tokens()) * (9.0 * v.width + 2.0 * v.mlp_width);
+  const double kept_blocks = config.model.recompute ? 1 : static_cast<double>(v.layers);
+  const double carried = config.model.recompute ? static_cast<double>(v.Tokens()) * v.width * v.layers : 0;
+  m.activations = static_cast<double>(micro_batch) * (per_block * kept_blocks + carried) * (bf16 ? 2 : 4);
+  m.batch = static_cast<double>(micro_batch) * 3.0 * v.image_size * v.image_size * (4.0 + config.data.depth);
+  return m;
+}
+
+std::string DryRunText(const RootConfig& config) {
+  const Plan p = MakePlan(config);
+  std::string text;
+  text += fmt::format("parameters       {:.2f} M (tower {:.2f} M, heads {:.2f} M, {} cells)\n",
+                      (p.tower + p.heads) / 1e6, p.tower / 1e6, p.heads / 1e6, p.cells);
+  text += fmt::format(
+      "memory per rank  {:.2f} GiB at micro-batch {} (weights {:.2f}, gradients {:.2f}, moments {:.2f}, "
+      "activations {:.2f}, batches {:.2f})\n",
+      p.memory.total() / kGiB, p.micro, p.memory.weights / kGiB, p.memory.gradients / kGiB,
+      p.memory.moments / kGiB, p.memory.activations / kGiB, p.memory.batch / kGiB);
+  text += fmt::format("training records {}\n", p.records);
+  text +=
+      fmt::format("steps per epoch  {} at global batch {}\n", p.steps_per_epoch, config.train.global_batch);
+  text += fmt::format("steps            {} ({} samples)\n", p.steps, p.steps * config.train.global_batch);
+  for (const std::string& line : p.coverage) text += fmt::format("labels           {}\n", line);
+  return text;
+}
+
+std::string DryRunJson(const RootConfig& config) {
+  const Plan p = MakePlan(config);
+  const nlohmann::ordered_json json = {{"parameters", p.tower + p.heads},
+                                       {"tower_parameters", p.tower},
+                                       {"head_parameters", p.heads},
+                                       {"cells", p.cells},
+                                       {"memory_bytes", p.memory.total()},
+                                       {"micro_batch", p.micro},
+                                       {"records", p.records},
+                                       {"steps_per_epoch", p.steps_per_epoch},
+                                       {"steps", p.steps},
+                                       {"labels", p.coverage}};
+  return json.dump();
+}
+
+}  // namespace graticule

@@ -1,0 +1,22 @@
+// What a training would be, without doing it: parameters, memory, steps per epoch. Opens the dataset and the
+// cells, makes no tensor and no world.
+#pragma once
+
+#include <string>
+
+#include "trainer/config/root_config.h"
+
+namespace graticule {
+
+std::string DryRunText(const RootConfig& config);
+std::string DryRunJson(const RootConfig& config);  // one object
+
+// Bytes per rank, by rough but stated rules (docs/MODELS.md): master weights, gradients and two moments in
+// fp32, a bf16 copy where used, and what backward keeps per sample of a micro-batch.
+struct MemoryEstimate {
+  double weights = 0, gradients = 0, moments = 0, activations = 0, batch = 0;
+  double total() const { return weights + gradients + moments + activations + batch; }
+};
+MemoryEstimate EstimateMemory(const RootConfig& config, int64_t head_parameters, int64_t micro_batch);
+
+}  // namespace graticule

@@ -1,0 +1,91 @@
+#include "trainer/run/run_start.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "trainer/checkpoint/checkpoint_folder.h"
+
+namespace graticule {
+namespace {
+
+// Differences of warn fields; throws for fixed ones.
+std::vector<std::string> CompareWithRun(const std::string& run_dir, Section& root,
+                                        const std::string& resolved_yaml) {
+  const std::string path = JoinPath(run_dir, "resolved.yaml");
+  if (!PosixFs().Exists(path)) return {};
+  std::vector<std::string> fixed, warnings;
+  for (const ConfigDifference& d : CompareResolved(root, ReadFileToString(path), resolved_yaml)) {
+    const std::string text = fmt::format("{}: {} -> {}", d.key, d.before, d.after);
+    (d.rule == OnResume::kFixed ? fixed : warnings).push_back(text);
+  }
+  if (!fixed.empty()) {
+    throw Error(
+        ErrorCode::kUsage,
+        fmt::format("the run was started with another configuration:\n  {}", fmt::join(fixed, "\n  ")),
+        run_dir, "restore these values to go on with it, or choose another run.dir");
+  }
+  for (std::string& warning : warnings) warning += " (changed since the run was started)";
+  return warnings;
+}
+
+}  // namespace
+
+RunStart FindRunStart(const std::string& run_dir, Section& root, const std::string& resolved_yaml,
+                      bool fresh) {
+  FileSystem& fs = PosixFs();
+  RunStart start;
+  if (!fs.Exists(run_dir)) return start;
+  if (fresh && !fs.List(run_dir).empty()) {
+    throw Error(ErrorCode::kUsage, "--fresh needs an empty or new folder", run_dir,
+                "choose another run.dir, or leave --fresh out to go on with this run");
+  }
+  std::vector<std::string> problems;
+  const auto newest = NewestValidCheckpoint(fs, JoinPath(run_dir, "ckpt"), &problems);
+  if (!newest) {
+    if (problems.empty()) return start;
+    throw Error(ErrorCode::kCheckpoint,
+                fmt::format("every checkpoint of the run is damaged:\n  {}", fmt::join(problems, "\n  ")),
+                run_dir, "restore one from a backup, or start again in another run.dir");
+  }
+  start.warnings = CompareWithRun(run_dir, root, resolved_yaml);
+  for (const std::string& problem : problems)
+    start.warnings.push_back("passed over a damaged checkpoint: " + problem);
+  const std::string state_path = JoinPath(newest->path, "state.json");
+  start.state = TrainStateFromJson(ReadFileToString(state_path), state_path);
+  start.checkpoint = newest->path;
+  start.kind = start.state.finished() ? RunStart::Kind::kFinished : RunStart::Kind::kResume;
+  return start;
+}
+
+RunStart FindRunStartCollective(const std::string& run_dir, Section& root, const std::string& resolved_yaml,
+                                bool fresh, Communicator& control) {
+  RunStart start;
+  if (control.rank() == 0) start = FindRunStart(run_dir, root, resolved_yaml, fresh);
+  const nlohmann::json mine = {{"kind", static_cast<int>(start.kind)},
+                               {"checkpoint", start.checkpoint},
+                               {"state", ToJson(start.state)}};
+  const auto told = nlohmann::json::parse(control.BroadcastString(mine.dump(), 0));
+  start.kind = static_cast<RunStart::Kind>(told.at("kind").get<int>());
+  start.checkpoint = told.at("checkpoint").get<std::string>();
+  start.state = TrainStateFromJson(told.at("state").get<std::string>(), start.checkpoint);
+  return start;
+}
+
+void CheckSameInputs(const TrainState& state, const std::string& data_sha256, const std::string& cells_sha256,
+                     const std::string& order) {
+  const auto check = [](const char* what, const std::string& before, const std::string& now) {
+    if (before == now) return;
+    throw Error(ErrorCode::kUsage,
+                fmt::format("the {} changed since the checkpoint: {} -> {}", what, before, now), "",
+                "restore it to go on with the run, or choose another run.dir");
+  };
+  check("training data", state.data_sha256, data_sha256);
+  check("cell partition", state.cells_sha256, cells_sha256);
+  check("order algorithm", state.order, order);
+}
+
+}  // namespace graticule

@@ -1,0 +1,41 @@
+// What a start of `train` finds in its run folder, and what follows from it. Rank 0 looks; the others are
+// told.
+//
+// nothing, or a folder without any checkpoint   -> start at step 0
+// a valid checkpoint, same fixed fields         -> resume there (warn fields that differ are listed)
+// a valid checkpoint of a finished run          -> nothing to do
+// a valid checkpoint, other fixed fields        -> Error(kUsage) naming each field with both values
+// only damaged checkpoints                      -> Error(kCheckpoint) saying what is wrong with each
+// any file, with --fresh                        -> Error(kUsage)
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/comm/communicator.h"
+#include "base/config/resolve.h"
+#include "trainer/checkpoint/train_state.h"
+
+namespace graticule {
+
+struct RunStart {
+  enum class Kind { kFresh, kResume, kFinished };
+  Kind kind = Kind::kFresh;
+  std::string checkpoint;             // folder to load from (kResume, kFinished)
+  TrainState state;                   // of that checkpoint
+  std::vector<std::string> warnings;  // rank 0 only
+};
+
+// resolved_yaml: of this start. root: the schema behind it.
+RunStart FindRunStart(const std::string& run_dir, Section& root, const std::string& resolved_yaml,
+                      bool fresh);
+
+// Collective.
+RunStart FindRunStartCollective(const std::string& run_dir, Section& root, const std::string& resolved_yaml,
+                                bool fresh, Communicator& control);
+
+// Throws Error(kUsage) when the data, the cells or the order are not those that the state was trained with.
+void CheckSameInputs(const TrainState& state, const std::string& data_sha256, const std::string& cells_sha256,
+                     const std::string& order);
+
+}  // namespace graticule

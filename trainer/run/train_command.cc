@@ -1,0 +1,170 @@
+#include "trainer/run/train_command.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/fs.h"
+#include "trainer/checkpoint/tensor_file.h"
+#include "trainer/recipes/registry.h"
+#include "trainer/run/run_folder.h"
+#include "trainer/run/run_start.h"
+#include "trainer/run/training.h"
+
+namespace graticule {
+namespace {
+
+// Rank 0's folder for this attempt; elsewhere null.
+std::unique_ptr<RunFolder> OpenFolder(const TrainCommand& command, const RunStart& start,
+                                      const TrainingData& data, World& world) {
+  if (!world.is_first()) return nullptr;
+  auto folder = std::make_unique<RunFolder>(command.config.run.dir, command.config.log);
+  folder->SetStatus("starting", 0, "");
+  for (const std::string& warning : start.warnings) folder->Say("warning: " + warning);
+  folder->DropMetricsAfter(start.state.step);
+  WriteFileAtomically(PosixFs(), folder->PathOf("resolved.yaml"), command.resolved.resolved_yaml);
+  // A run explains itself without the files it was made from: eval, predict and export read this copy.
+  data.cells->Save(folder->PathOf("cells.safetensors"));
+  folder->Event("start", {{"step", std::to_string(start.state.step)},
+                          {"world_size", std::to_string(world.size)},
+                          {"host", world.host},
+                          {"config_hash", command.resolved.hash}});
+  for (const std::string& line : data.coverage) folder->Say("labels: " + line);
+  return folder;
+}
+
+// The state to begin with: restored, or new and completed with what the recipe must learn from the data.
+TrainState StateAtStart(const TrainCommand& command, const RunStart& start, const TrainingData& data,
+                        const World& world) {
+  TrainState state = start.state;
+  state.threads = PlannedThreads(command.config, state, world);
+  state.world_size = world.size;
+  if (start.kind == RunStart::Kind::kResume) return state;
+  const std::string fitted = world.is_first() ? FitRecipeState(command.config, *data.train) : "";
+  state.recipe_state = world.control.BroadcastString(fitted, 0);
+  state.seed = static_cast<uint64_t>(command.config.run.seed);
+  state.global_batch = command.config.train.global_batch;
+  state.data_sha256 = data.train->Sha256();
+  state.cells_sha256 = data.cells->Sha256();
+  return state;
+}
+
+void Restore(const RunStart& start, TrainingParts& parts) {
+  const std::string model = JoinPath(start.checkpoint, "model.safetensors");
+  CopyTensors(ReadTensors(model), parts.recipe->Parameters(), model);
+  const std::string optimizer = JoinPath(start.checkpoint, "optimizer.safetensors");
+  CopyTensors(ReadTensors(optimizer), parts.optimizer->State(), optimizer);
+}
+
+// The position in the data: a fresh run takes it from the loader, a resumed one must find the same.
+void FillPosition(const TrainCommand& command, const RunStart& start, const Loader& loader,
+                  TrainState& state) {
+  if (start.kind == RunStart::Kind::kResume) {
+    if (state.batches_per_epoch != loader.batches_per_epoch()) {
+      throw Error(ErrorCode::kUsage,
+                  fmt::format("an epoch has {} batches, the checkpoint was trained with {}",
+                              loader.batches_per_epoch(), state.batches_per_epoch),
+                  start.checkpoint,
+                  "restore data.epoch_samples and train.global_batch, or use another run.dir");
+    }
+    return;
+  }
+  state.batches_per_epoch = loader.batches_per_epoch();
+  state.total_steps = TotalSteps(command.config.train, state.batches_per_epoch);
+  state.order = loader.order_name();
+}
+
+int Report(const TrainCommand& command, RunFolder* folder, const Training& training, TrainingEnd end) {
+  const int code = end == TrainingEnd::kFinished    ? 0
+                   : end == TrainingEnd::kPreempted ? static_cast<int>(ErrorCode::kPreempted)
+                                                    : static_cast<int>(ErrorCode::kNumerics);
+  if (folder == nullptr) return code;
+  const TrainState& state = training.state();
+  const std::string at = fmt::format("step {} of {}", state.step, state.total_steps);
+  std::string reason;
+  if (end == TrainingEnd::kPreempted) {
+    reason = "stopped on request";
+    folder->Say(fmt::format("stopped at {}, checkpoint written; go on with: {}", at, command.command_line));
+  } else if (end == TrainingEnd::kNumerics) {
+    reason = fmt::format("non-finite gradient near {}", at);
+    folder->Say(
+        fmt::format("error: {}: {} (train.non_finite: {})\n  lower optim.lr, set optim.clip_norm, or "
+                    "train.non_finite=skip; the last checkpoint is good",
+                    command.config.run.dir, reason, command.config.train.non_finite));
+  } else {
+    folder->Say(fmt::format("finished at {}", at));
+  }
+  const char* name = code == 0 ? "finished" : end == TrainingEnd::kPreempted ? "preempted" : "failed";
+  folder->Event("end", {{"state", name}, {"step", std::to_string(state.step)}});
+  folder->SetStatus(name, code, reason);
+  if (command.json) {
+    const nlohmann::ordered_json json = {
+        {"run", command.config.run.dir},
+        {"state", name},
+        {"exit_code", code},
+        {"step", state.step},
+        {"total_steps", state.total_steps},
+        {"best", {{"metric", state.best_metric}, {"value", state.best_value}, {"step", state.best_step}}}};
+    fmt::print("{}\n", json.dump());
+  }
+  return code;
+}
+
+int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, RunFolder* folder,
+        World& world) {
+  TrainState state = StateAtStart(command, start, data, world);
+  at::set_num_threads(state.threads);
+  if (world.local_rank == 0) {
+    const std::string warning = AffinityWarning(world, state.threads);
+    if (!warning.empty()) fmt::print(stderr, "warning: {}\n", warning);
+  }
+  const bool fresh = start.kind == RunStart::Kind::kFresh;
+  TrainingParts parts =
+      TrainingParts::BuildCollective(command.config, data, state, /*random_init=*/fresh, world);
+  FillPosition(command, start, *parts.loader, state);
+  if (!fresh) {
+    CheckSameInputs(start.state, data.train->Sha256(), data.cells->Sha256(), parts.loader->order_name());
+    Restore(start, parts);
+  }
+  std::unique_ptr<RunRecord> record;
+  if (folder != nullptr) {
+    record = std::make_unique<RunRecord>(command.config, *folder, state);
+    folder->SetStatus("running", 0, "");
+  }
+  // Under mpirun SIGKILL follows SIGTERM by less than a second: no time for a checkpoint.
+  StopRequest stop(world.is_first() ? command.config.run.dir : "", /*term_is_checkpoint=*/world.size == 1);
+  Training training(command.config, data, parts, state, record.get(), stop, world);
+  const TrainingEnd end = training.LoopCollective();
+  return Report(command, folder, training, end);
+}
+
+}  // namespace
+
+int TrainCollective(TrainCommand& command, World& world) {
+  AccumulationSteps(command.config.train,
+                    world.size);  // refuses what does not divide, before anything is made
+  const RunStart start = FindRunStartCollective(command.config.run.dir, *command.root,
+                                                command.resolved.resolved_yaml, command.fresh, world.control);
+  if (start.kind == RunStart::Kind::kFinished) {
+    if (world.is_first()) {
+      fmt::print(stderr, "{} is finished ({} steps); nothing to do\n", command.config.run.dir,
+                 start.state.step);
+    }
+    return 0;
+  }
+  const TrainingData data = TrainingData::OpenCollective(command.config, world.control);
+  const std::unique_ptr<RunFolder> folder = OpenFolder(command, start, data, world);
+  try {
+    return Run(command, start, data, folder.get(), world);
+  } catch (const Error& error) {
+    if (folder) folder->SetStatus("failed", error.exit_code(), error.what());
+    throw;
+  } catch (const std::exception& error) {
+    if (folder) folder->SetStatus("failed", static_cast<int>(ErrorCode::kBug), error.what());
+    throw;
+  }
+}
+
+}  // namespace graticule

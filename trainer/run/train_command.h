@@ -1,0 +1,29 @@
+// One `graticule train` from resolved configuration to exit code: a fresh start, a resumption, or nothing
+// left to do.
+//
+// A folder with a valid checkpoint is resumed if the fixed fields of its configuration match (Error(kUsage)
+// naming every difference otherwise); a finished run returns 0 at once. Rank 0 alone touches the run folder;
+// its decision is broadcast. Returns 0 (finished), 5 (non-finite step), 75 (stopped on request, checkpoint
+// good).
+#pragma once
+
+#include <string>
+
+#include "base/config/resolve.h"
+#include "trainer/comm/world.h"
+#include "trainer/config/root_config.h"
+
+namespace graticule {
+
+struct TrainCommand {
+  RootConfig config;
+  ConfigResult resolved;
+  Section* root = nullptr;  // bound to `config`
+  bool fresh = false;       // refuse a folder that holds a run
+  bool json = false;
+  std::string command_line;  // what resumes the run, for the message at the end
+};
+
+int TrainCollective(TrainCommand& command, World& world);
+
+}  // namespace graticule

@@ -1,0 +1,104 @@
+#include "trainer/run/training.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "trainer/checkpoint/tensor_file.h"
+
+namespace graticule {
+
+Training::Training(const RootConfig& config, const TrainingData& data, TrainingParts& parts, TrainState state,
+                   RunRecord* record, StopRequest& stop, World& world)
+    : config_(config),
+      data_(data),
+      parts_(parts),
+      state_(std::move(state)),
+      record_(record),
+      stop_(stop),
+      world_(world),
+      outcomes_read_(state_.step),
+      saved_step_(state_.step > 0 ? state_.step : -1) {}
+
+StepRequest Training::RequestOfThisRank() {
+  StepRequest request{.stop = stop_.StopAsked(), .save = stop_.SaveAsked()};
+  const double since_s = std::chrono::duration<double>(Clock::now() - saved_at_).count();
+  if (world_.is_first() && config_.checkpoint.every_s > 0 && since_s >= config_.checkpoint.every_s)
+    request.save = true;
+  return request;
+}
+
+bool Training::IsDue(int64_t every_steps) const { return every_steps > 0 && state_.step % every_steps == 0; }
+
+TrainingEnd Training::LoopCollective() {
+  const int64_t batch = config_.train.global_batch, total = state_.total_steps * batch;
+  parts_.loader->Seek(state_.step / state_.batches_per_epoch, state_.step % state_.batches_per_epoch);
+  while (!state_.finished()) {
+    const Batch* share = parts_.loader->Next();
+    GRATICULE_CHECK(share != nullptr);
+    const double lr = config_.optim.lr * ScheduleFactor(config_.schedule, state_.samples, batch, total);
+    StepRequest request = RequestOfThisRank();
+    parts_.step->RunCollective(*share, lr, request);
+    if (record_ != nullptr) record_->StepIssued(state_.step + 1, lr, share->wait_s);
+    parts_.loader->Release(share);
+    ++state_.step;
+    state_.samples += batch;
+
+    const bool validate = data_.val != nullptr && (IsDue(config_.eval.every_steps) || state_.finished());
+    const bool save =
+        request.stop || request.save || IsDue(config_.checkpoint.every_steps) || state_.finished();
+    // The newest outcome stays unread while the device works on, except where state must be complete.
+    if (!ReadOutcomes(validate || save ? 0 : 1)) return TrainingEnd::kNumerics;
+    const int64_t best_before = state_.best_step;
+    if (validate) ValidateCollective();
+    if (save || state_.best_step != best_before) SaveCollective(request.stop || state_.finished());
+    if (request.stop && !state_.finished()) return TrainingEnd::kPreempted;
+  }
+  return TrainingEnd::kFinished;
+}
+
+bool Training::ReadOutcomes(size_t leave) {
+  while (parts_.step->unread() > leave) {
+    const StepOutcome outcome = *parts_.step->ReadOutcome();
+    ++outcomes_read_;
+    if (!outcome.finite) {
+      ++state_.skipped;
+      ++skipped_here_;
+    }
+    if (record_ != nullptr) record_->StepDone(outcomes_read_, outcome);
+    if (!outcome.finite && (config_.train.non_finite == "stop" || skipped_here_ > config_.train.max_skipped))
+      return false;
+  }
+  return true;
+}
+
+void Training::ValidateCollective() {
+  if (record_ != nullptr) record_->Pause("validate");
+  const auto rows =
+      PredictDatasetCollective(*parts_.recipe, data_.val, EvaluationOptions(config_, world_), world_.control);
+  std::map<std::string, double> metrics;
+  if (world_.is_first()) metrics = record_->Validated(state_.step, data_, rows);
+  // Rank 0 alone holds the rows; the others need the verdict, because a new best is saved by all.
+  const double value = world_.control.SumScalar(world_.is_first() ? metrics.at(config_.eval.metric) : 0.0);
+  const bool first = state_.best_metric != config_.eval.metric;
+  if (first ||
+      (SmallerIsBetter(config_.eval.metric) ? value < state_.best_value : value > state_.best_value)) {
+    state_.best_metric = config_.eval.metric;
+    state_.best_value = value;
+    state_.best_step = state_.step;
+  }
+  if (record_ != nullptr) record_->Resume();
+}
+
+void Training::SaveCollective(bool must_succeed) {
+  if (saved_step_ == state_.step && state_.best_step != state_.step) return;
+  if (record_ != nullptr) {
+    record_->Pause("checkpoint");
+    record_->Save(state_, parts_.recipe->Parameters(), parts_.optimizer->State(), must_succeed);
+    record_->Resume();
+  }
+  world_.control.Barrier();
+  saved_step_ = state_.step;
+  saved_at_ = Clock::now();
+}
+
+}  // namespace graticule

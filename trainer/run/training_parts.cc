@@ -1,0 +1,89 @@
+#include "trainer/run/training_parts.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "trainer/recipes/registry.h"
+
+namespace graticule {
+
+TrainingData TrainingData::Open(const RootConfig& config) {
+  TrainingData data;
+  data.train = Dataset::Open(config.data.train, {.split = config.data.train_split});
+  if (!config.data.val.empty()) data.val = Dataset::Open(config.data.val, {.split = config.data.val_split});
+  data.cells = CellTable::Load(config.cells.file);
+  data.coverage = CheckCoverage(config, *data.train);
+  return data;
+}
+
+TrainingData TrainingData::OpenCollective(const RootConfig& config, Communicator& control) {
+  // The others wait: a mistake is reported by rank 0 alone, and its reads fill the page cache of the node.
+  if (control.rank() == 0) {
+    TrainingData data = Open(config);
+    control.Barrier();
+    return data;
+  }
+  control.Barrier();
+  return Open(config);
+}
+
+c10::Device DeviceOf(const World& world) {
+  if (world.cuda == nullptr) return c10::kCPU;
+  return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(world.local_rank));
+}
+
+int PlannedThreads(const RootConfig& config, const TrainState& state, const World& world) {
+  if (config.train.threads > 0) return static_cast<int>(config.train.threads);
+  return state.threads > 0 ? state.threads : world.cpus;
+}
+
+PredictOptions EvaluationOptions(const RootConfig& config, const World& world) {
+  PredictOptions options;
+  options.augment = config.data.EvalAugment(config.model.vision.image_size);
+  const int64_t share = config.train.global_batch / world.size;
+  const int64_t micro = config.train.micro_batch > 0 ? config.train.micro_batch : share;
+  options.rank_batch = config.eval.batch > 0 ? config.eval.batch : std::max<int64_t>(1, micro);
+  options.samples = config.eval.samples;
+  options.threads = static_cast<int>(config.data.threads);
+  options.device = DeviceOf(world);
+  return options;
+}
+
+TrainingParts TrainingParts::BuildCollective(const RootConfig& config, const TrainingData& data,
+                                             const TrainState& state, bool random_init, World& world) {
+  TrainingParts parts;
+  parts.recipe = MakeRecipe(config, {.cells = data.cells,
+                                     .state = state.recipe_state,
+                                     .random_init = random_init,
+                                     .device = DeviceOf(world)});
+  // GradSync fills its buckets in reverse order of this list, as backward produces gradients: model order,
+  // not groups.
+  for (const NamedTensor& p : parts.recipe->Parameters()) {
+    if (p.tensor.requires_grad()) parts.trainable.push_back(p);
+  }
+  parts.sync =
+      std::make_unique<GradSync>(parts.trainable, world.data, world.control, config.comm, world.cuda);
+  std::map<std::string, at::Tensor> gradients;
+  for (size_t i = 0; i < parts.trainable.size(); ++i)
+    gradients[parts.trainable[i].name] = parts.sync->GradOf(i);
+  parts.optimizer = Optimizer::Create(config.optim, parts.recipe->Groups(), gradients);
+  parts.step = std::make_unique<TrainStep>(
+      *parts.recipe, *parts.optimizer, *parts.sync, world.control, world.data,
+      StepOptions{config.train.micro_batch, config.optim.clip_norm, DeviceOf(world), world.cuda});
+
+  LoaderOptions loading;
+  loading.seed = static_cast<uint64_t>(config.run.seed);
+  loading.global_batch = config.train.global_batch;
+  loading.rank = world.rank;
+  loading.world_size = world.size;
+  loading.epoch_samples = config.data.epoch_samples;
+  loading.threads = static_cast<int>(config.data.threads);
+  loading.depth = static_cast<int>(config.data.depth);
+  loading.max_bad = config.data.max_bad;
+  loading.augment = config.data.TrainAugment(config.model.vision.image_size);
+  parts.loader = Loader::Create(data.train, loading);
+  return parts;
+}
+
+}  // namespace graticule

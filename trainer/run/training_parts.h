@@ -1,0 +1,57 @@
+// The things a training is made of, opened and built from a configuration: data, cells, model, gradients,
+// optimiser.
+//
+// Building order is the order of the fields; everything lives as long as this object. Rank 0 opens files
+// first, so that a mistake in them is reported once. Failure: Error(kUsage) for what the configuration asks
+// of the data and cannot have, Error(kData) for unreadable data.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "data/loader/loader.h"
+#include "geo/cell_table.h"
+#include "trainer/checkpoint/train_state.h"
+#include "trainer/comm/world.h"
+#include "trainer/config/root_config.h"
+#include "trainer/eval/predict_dataset.h"
+#include "trainer/optim/optimizer.h"
+#include "trainer/recipe.h"
+#include "trainer/step/train_step.h"
+#include "trainer/sync/grad_sync.h"
+
+namespace graticule {
+
+struct TrainingData {
+  std::shared_ptr<const Dataset> train, val;  // val is null without data.val
+  std::shared_ptr<const CellTable> cells;
+  std::vector<std::string> coverage;  // one line per label column in use
+
+  static TrainingData Open(const RootConfig& config);
+  static TrainingData OpenCollective(const RootConfig& config, Communicator& control);
+};
+
+struct TrainingParts {
+  std::unique_ptr<Recipe> recipe;
+  std::vector<NamedTensor> trainable;
+  std::unique_ptr<GradSync> sync;
+  std::unique_ptr<Optimizer> optimizer;
+  std::unique_ptr<TrainStep> step;
+  std::unique_ptr<Loader> loader;
+
+  // state: of the checkpoint to go on from, or a fresh one with seed and recipe state filled in.
+  static TrainingParts BuildCollective(const RootConfig& config, const TrainingData& data,
+                                       const TrainState& state, bool random_init, World& world);
+};
+
+// Compute threads of this rank: the configured number, else the stored one, else the CPUs it may use.
+int PlannedThreads(const RootConfig& config, const TrainState& state, const World& world);
+
+c10::Device DeviceOf(const World& world);
+
+// How validation and evaluation read a dataset with this configuration.
+PredictOptions EvaluationOptions(const RootConfig& config, const World& world);
+
+}  // namespace graticule

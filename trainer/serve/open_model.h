@@ -1,0 +1,46 @@
+// A trained model from wherever it lies: an export, a run folder (its best checkpoint, else the newest), or
+// one step folder.
+//
+// The result owns everything it needs and is ready to predict. Failure: Error(kUsage) when the path is no
+// model, Error(kData) for a damaged export, Error(kCheckpoint) for a damaged checkpoint of ours.
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/image/augment_options.h"
+#include "geo/cell_table.h"
+#include "models/export.h"
+#include "trainer/recipes/geocells.h"
+
+namespace graticule {
+
+struct OpenedModel {
+  std::unique_ptr<GeocellsRecipe> recipe;
+  std::shared_ptr<const CellTable> cells;
+  std::string cells_path;
+  Preprocessing preprocessing;
+  std::string path;  // as given
+  std::string weights_sha256;
+  int64_t step = -1;                        // of training; -1: unknown
+  std::string run_dir;                      // empty for an export
+  bool projection_trained = false;          // false: visual_projection holds what the start had
+  std::vector<std::string> val, val_split;  // the run's validation data, empty for an export
+
+  AugmentOptions EvalAugment() const;
+};
+
+struct OpenOptions {
+  c10::Device device = c10::kCPU;
+  std::string precision = "fp32";
+};
+
+OpenedModel OpenModel(const std::string& path, const OpenOptions& options = {});
+
+// Writes the model as a directory that Hugging Face transformers loads (models/export.h).
+void ExportModel(const OpenedModel& model, const std::string& out_dir);
+
+}  // namespace graticule
