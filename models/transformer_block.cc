@@ -4,7 +4,7 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "models/activation.h"
+#include "models/linear.h"
 
 namespace graticule {
 namespace {
@@ -12,21 +12,17 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-at::Tensor Attention(const BlockShape& shape, at::ArrayRef<at::Tensor> w, const at::Tensor& x_BTW) {
+// x + Attention(normed).
+at::Tensor AttendOnto(const BlockShape& shape, at::ArrayRef<at::Tensor> w, const at::Tensor& x_BTW,
+                      const at::Tensor& normed_BTW) {
   const int64_t batch = x_BTW.size(0), tokens = x_BTW.size(1), width = x_BTW.size(2);
-  const at::Tensor weight = at::cat({w[kQueryWeight], w[kKeyWeight], w[kValueWeight]});
-  const at::Tensor bias = at::cat({w[kQueryBias], w[kKeyBias], w[kValueBias]});
-  const at::Tensor qkv = at::linear(x_BTW, weight, bias)
+  const at::Tensor qkv = LinearThrice(normed_BTW, {w[kQueryWeight], w[kKeyWeight], w[kValueWeight]},
+                                      {w[kQueryBias], w[kKeyBias], w[kValueBias]})
                              .view({batch, tokens, 3, shape.heads, width / shape.heads})
                              .permute({2, 0, 3, 1, 4});
   const std::vector<at::Tensor> parts = qkv.unbind(0);
   const at::Tensor mixed = at::scaled_dot_product_attention(parts[0], parts[1], parts[2]);
-  return at::linear(mixed.transpose(1, 2).reshape({batch, tokens, width}), w[kOutWeight], w[kOutBias]);
-}
-
-at::Tensor Mlp(const BlockShape& shape, at::ArrayRef<at::Tensor> w, const at::Tensor& x_BTW) {
-  const at::Tensor hidden = at::linear(x_BTW, w[kFc1Weight], w[kFc1Bias]);
-  return at::linear(shape.quick_gelu ? QuickGelu(hidden) : at::gelu(hidden), w[kFc2Weight], w[kFc2Bias]);
+  return LinearOnto(x_BTW, mixed.transpose(1, 2).reshape({batch, tokens, width}), w[kOutWeight], w[kOutBias]);
 }
 
 class RecomputedBlock : public torch::autograd::Function<RecomputedBlock> {
@@ -93,11 +89,12 @@ const std::array<std::string, kBlockWeights>& BlockWeightNames() {
 
 at::Tensor RunBlock(const BlockShape& shape, at::ArrayRef<at::Tensor> w, const at::Tensor& x_BTW) {
   const int64_t width = x_BTW.size(2);
-  const at::Tensor attended =
-      x_BTW +
-      Attention(shape, w, at::layer_norm(x_BTW, {width}, w[kNorm1Weight], w[kNorm1Bias], shape.norm_eps));
-  return attended +
-         Mlp(shape, w, at::layer_norm(attended, {width}, w[kNorm2Weight], w[kNorm2Bias], shape.norm_eps));
+  const auto norm = [&](const at::Tensor& x, BlockWeight weight, BlockWeight bias) {
+    return at::layer_norm(x, {width}, w[weight], w[bias], shape.norm_eps);
+  };
+  const at::Tensor attended = AttendOnto(shape, w, x_BTW, norm(x_BTW, kNorm1Weight, kNorm1Bias));
+  return MlpOnto(attended, norm(attended, kNorm2Weight, kNorm2Bias), w[kFc1Weight], w[kFc1Bias],
+                 w[kFc2Weight], w[kFc2Bias], shape.quick_gelu);
 }
 
 at::Tensor RunRecomputedBlock(const BlockShape& shape, at::ArrayRef<at::Tensor> masters,

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "models/compute_weights.h"
 #include "models/initialise.h"
+#include "models/linear.h"
 #include "models/transformer_block.h"
 
 namespace graticule {
@@ -135,7 +136,7 @@ void VisionTower::Freeze(int64_t frozen_layers, bool pooler_used, bool embeds_us
 at::Tensor VisionTower::Embed(const at::Tensor& images_B3HW, at::ArrayRef<at::Tensor> w) const {
   const int64_t batch = images_B3HW.size(0), width = config_.width;
   const at::Tensor rows = Unfold(images_B3HW.to(w[kPatch].scalar_type()), config_.patch_size);
-  const at::Tensor patches = at::linear(rows, w[kPatch].view({width, -1}));
+  const at::Tensor patches = Linear(rows, w[kPatch].view({width, -1}), {});
   const at::Tensor tokens = at::cat({w[kClass].view({1, 1, width}).expand({batch, 1, width}), patches}, 1);
   return at::layer_norm(tokens + w[kPosition], {width}, w[kPreNormWeight], w[kPreNormBias],
                         config_.layer_norm_eps);
