@@ -89,9 +89,13 @@ void BasicCellTable::Save(const std::string& path) const {
 }
 
 std::shared_ptr<const CellTable> CellTable::Load(const std::string& path) {
+  return Parse(ReadFileToString(path), path);
+}
+
+std::shared_ptr<const CellTable> CellTable::Parse(std::string bytes, const std::string& path) {
   CellColumns c;
   c.where = path;
-  c.file_bytes = ReadFileToString(path);
+  c.file_bytes = std::move(bytes);
   const auto file = SafetensorsFile::Parse(
       {reinterpret_cast<const uint8_t*>(c.file_bytes.data()), c.file_bytes.size()}, path);
   if (const std::string version = MetadataOf(*file, "version"); version != kFileVersion) {

@@ -14,6 +14,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "geo/latlon.h"
@@ -25,6 +26,8 @@ class CellTable {
   virtual ~CellTable() = default;
 
   static std::shared_ptr<const CellTable> Load(const std::string& path);
+  // The same from a file's bytes; name stands for it in messages.
+  static std::shared_ptr<const CellTable> Parse(std::string bytes, const std::string& name);
   virtual void Save(const std::string& path) const = 0;  // a loaded table is written back byte for byte
 
   virtual int64_t size() const = 0;
@@ -69,6 +72,8 @@ std::shared_ptr<const CellTable> BuildQuadtreeCells(std::span<const LatLon> poin
 // The CSV of the ISN partitions (class_label,hex_id,imgs_per_cell,latitude_mean,longitude_mean). Export needs
 // S2 cells; import checks labels, tokens and disjointness, and links parents when a coarser table is given.
 std::shared_ptr<const CellTable> ImportIsnCsv(const std::string& path, const CellTable* coarser = nullptr);
+std::shared_ptr<const CellTable> ParseIsnCsv(std::string_view text, const std::string& name,
+                                             const CellTable* coarser = nullptr);
 void ExportIsnCsv(const CellTable& table, const std::string& path);
 
 }  // namespace graticule

@@ -61,7 +61,11 @@ void AddRow(CellColumns& c, const std::vector<std::string_view>& fields, const s
 }  // namespace
 
 std::shared_ptr<const CellTable> ImportIsnCsv(const std::string& path, const CellTable* coarser) {
-  const std::string text = ReadFileToString(path);
+  return ParseIsnCsv(ReadFileToString(path), path, coarser);
+}
+
+std::shared_ptr<const CellTable> ParseIsnCsv(std::string_view text, const std::string& path,
+                                             const CellTable* coarser) {
   CellColumns c;
   c.kind = "s2";
   c.options = R"({"imported": "isn_csv"})";

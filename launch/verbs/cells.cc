@@ -44,6 +44,12 @@ int64_t Images(const CellTable& table) {
   return sum;
 }
 
+// Files of other writers may say nothing, or no JSON, about their options.
+Json BuilderOptions(const CellTable& table) {
+  const Json options = Json::parse(table.options(), nullptr, false);
+  return options.is_discarded() ? Json(table.options()) : options;
+}
+
 Json Describe(const CellTable& table) {
   std::vector<int64_t> counts = table.counts();
   std::sort(counts.begin(), counts.end());
@@ -60,7 +66,7 @@ Json Describe(const CellTable& table) {
            {{"min", counts.front()}, {"median", counts[counts.size() / 2]}, {"max", counts.back()}}},
           {"cells_by_level", by_level},
           {"has_parents", linked},
-          {"options", Json::parse(table.options().empty() ? "{}" : table.options(), nullptr, false)},
+          {"options", BuilderOptions(table)},
           {"training_data_sha256", table.training_data_sha256()},
           {"sha256", table.Sha256()}};
 }

@@ -187,7 +187,7 @@ std::vector<Panel> Panels(const TrainingCurve& curve) {
   Panel loss{"training loss", 250, true, {}};
   if (curve.series.contains("loss")) loss.lines.emplace_back("loss", &curve.series.at("loss"));
   for (auto& line : WithPrefix(curve, "terms/")) loss.lines.push_back(line);
-  Panel shares{"validation, share of images within a radius in km", 130, false,
+  Panel shares{"validation, share of images within a radius", 130, false,
                WithPrefix(curve, "val/acc_")};
   std::sort(shares.lines.begin(), shares.lines.end(), [](const auto& a, const auto& b) {
     return a.first.size() != b.first.size() ? a.first.size() < b.first.size() : a.first < b.first;
