@@ -77,8 +77,8 @@ ShardReader::ShardReader(const std::string& path, const ShardEntry* expected)
   for (const auto& [name, info] : hdf5_.datasets()) {
     const bool per_record =
         !name.starts_with("/dict/") && name != "/img/data" && !name.starts_with("/id/str_");
-    const bool known =
-        std::any_of(Columns().begin(), Columns().end(), [&](const ColumnSpec& s) { return s.path == name; });
+    const bool known = std::any_of(Columns().begin(), Columns().end(),
+                                   [&path = name](const ColumnSpec& s) { return s.path == path; });
     if (per_record && (known || name.starts_with("/img/")) && info.count != static_cast<uint64_t>(size_)) {
       throw Error(ErrorCode::kData, fmt::format("{} has {} rows, /img/off has {}", name, info.count, size_),
                   path, kFetchAgain);
