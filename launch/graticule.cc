@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "launch/verb.h"
+#include "launch/verbs/config.h"
 #include "launch/verbs/status.h"
 #include "launch/verbs/submit.h"
 
@@ -48,5 +49,6 @@ int main(int argc, char** argv) {
       graticule::StatusVerb(),
       HandOver("--version", "versions of everything inside", "graticule-train"),
   };
+  for (graticule::Verb& verb : graticule::ConfigVerbs()) verbs.push_back(std::move(verb));
   return graticule::RunVerbs("graticule", verbs, argc, argv);
 }
