@@ -93,7 +93,7 @@ struct Result {
 };
 
 // `steps` steps of SGD on `ranks` ranks; `poisoned` names a rank whose loss is NaN in step 1 (from 0).
-Result Run(int ranks, int64_t micro, int steps = 3, int poisoned = -1, double clip = 0) {
+Result TrainTiny(int ranks, int64_t micro, int steps = 3, int poisoned = -1, double clip = 0) {
   Data data;
   auto control = MakeFakeCommunicators(ranks), transport = MakeFakeCommunicators(ranks);
   Result result;
@@ -144,7 +144,7 @@ TEST(TrainStep, FirstStepEqualsTheGradientByHand) {
       for (int c = 0; c < 4; ++c) grad[c] += 3 * x[c] / 2;
     }
   }
-  const Result r = Run(1, 0, 1);
+  const Result r = TrainTiny(1, 0, 1);
   ASSERT_EQ(r.outcomes.size(), 1u);
   EXPECT_NEAR(r.outcomes[0].loss, loss, 1e-5 * std::abs(loss));
   double norm = 0;
@@ -156,9 +156,9 @@ TEST(TrainStep, FirstStepEqualsTheGradientByHand) {
 }
 
 TEST(TrainStep, RanksAndMicroBatchesDoNotChangeTheObjective) {
-  const Result one = Run(1, 0);
+  const Result one = TrainTiny(1, 0);
   for (const auto& [ranks, micro] : {std::pair{1, 2}, {2, 0}, {2, 1}, {4, 0}, {4, 1}, {8, 0}}) {
-    const Result many = Run(ranks, micro);
+    const Result many = TrainTiny(ranks, micro);
     for (size_t s = 0; s < one.outcomes.size(); ++s) {
       EXPECT_NEAR(many.outcomes[s].loss, one.outcomes[s].loss, 1e-5 * std::abs(one.outcomes[s].loss))
           << ranks << micro;
@@ -172,17 +172,17 @@ TEST(TrainStep, RanksAndMicroBatchesDoNotChangeTheObjective) {
 }
 
 TEST(TrainStep, ANanOnOneRankIsSkippedByAll) {
-  const Result bad = Run(4, 1, 3, /*poisoned=*/2);
+  const Result bad = TrainTiny(4, 1, 3, /*poisoned=*/2);
   ASSERT_EQ(bad.outcomes.size(), 3u);
   EXPECT_TRUE(bad.outcomes[0].finite);
   EXPECT_FALSE(bad.outcomes[1].finite);
   EXPECT_TRUE(bad.outcomes[2].finite);
-  const Result good = Run(4, 1, 2);  // the same without the skipped step
+  const Result good = TrainTiny(4, 1, 2);  // the same without the skipped step
   for (const at::Tensor& w : bad.weights) EXPECT_TRUE(at::equal(w, good.weights[0]));
 }
 
 TEST(TrainStep, ClippingBoundsTheUpdateAndReportsTheNormBefore) {
-  const Result free = Run(2, 0, 1), clipped = Run(2, 0, 1, -1, 0.5);
+  const Result free = TrainTiny(2, 0, 1), clipped = TrainTiny(2, 0, 1, -1, 0.5);
   EXPECT_EQ(free.outcomes[0].grad_norm, clipped.outcomes[0].grad_norm);
   const at::Tensor start = at::tensor({0.5f, -1.0f, 2.0f, 0.25f});
   EXPECT_NEAR((clipped.weights[0] - start).norm().item<float>(), 0.01 * 0.5, 1e-5);
