@@ -1,8 +1,8 @@
 // How fast images travel from JPEG bytes to the batch. Run by bench/data_path.py, which prepares the files,
 // runs torchvision and Pillow on the same ones in turn, and writes bench/results/data_path.md.
-//   bench_data_path FOLDER SECONDS decode | resize | pipeline | pipeline-portable      one thread, images per CPU second
-//   bench_data_path FOLDER SECONDS loader THREADS LOAD     LOAD: share of the loader's rate that the consumer
-//   asks for
+//   bench_data_path FOLDER SECONDS decode | resize | pipeline | pipeline-avx2      one thread, images per CPU
+//   second bench_data_path FOLDER SECONDS loader THREADS LOAD     LOAD: share of the loader's rate that the
+//   consumer asks for
 #include <fmt/format.h>
 #include <time.h>
 
@@ -80,7 +80,7 @@ double Rate(double seconds, const std::function<void(int64_t)>& one) {
 void SingleThread(const std::string& mode, double seconds, const std::vector<std::vector<uint8_t>>& files) {
   const AugmentOptions augment;  // random-resized-crop to 224, 0.9..1 of the area
   JpegDecoder decoder;
-  Cropper cropper(augment, mode == "pipeline-portable" ? ResizeKernel::kPortable : ResizeKernel::kFastest);
+  Cropper cropper(augment, mode == "pipeline-avx2" ? ResizeKernel::kAvx2 : ResizeKernel::kFastest);
   Image image;
   decoder.Decode(files[0], {}, image);
   std::vector<uint8_t> out(3 * 224 * 224);

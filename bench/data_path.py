@@ -76,7 +76,7 @@ def contestants(folder, blobs, seconds):
     return {
         "graticule: decode only": lambda: ours(folder, seconds, "decode")["images_per_s"],
         "graticule: decode + crop": lambda: ours(folder, seconds, "pipeline")["images_per_s"],
-        "graticule: decode + crop, portable kernel": lambda: ours(folder, seconds, "pipeline-portable")["images_per_s"],
+        "graticule: decode + crop, AVX2": lambda: ours(folder, seconds, "pipeline-avx2")["images_per_s"],
         "graticule: crop only": lambda: ours(folder, seconds, "resize")["images_per_s"],
         "torchvision: decode only": lambda: rate(lambda t: decode_jpeg(t, ImageReadMode.RGB), tensors, seconds),
         "torchvision: decode + crop": lambda: rate(

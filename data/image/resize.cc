@@ -71,7 +71,11 @@ void ComputeWeights(Filter filter, int in, int out, int begin, int size, AxisWei
   }
 }
 
-Resizer::Resizer(ResizeKernel kernel) : wide_(kernel == ResizeKernel::kFastest && kernels::HasAvx2()) {}
+Resizer::Resizer(ResizeKernel kernel)
+    : kernel_(kernel == ResizeKernel::kFastest ? ResizeKernel::kAvx512 : kernel) {
+  if (kernel_ == ResizeKernel::kAvx512 && !kernels::HasAvx512()) kernel_ = ResizeKernel::kAvx2;
+  if (kernel_ == ResizeKernel::kAvx2 && !kernels::HasAvx2()) kernel_ = ResizeKernel::kPortable;
+}
 
 void Resizer::Resize(ImageView in, const ResizePlan& plan, Filter filter, uint8_t* out) {
   GRATICULE_CHECK(Inside(plan.source, in.width, in.height), "box outside the image");
@@ -89,7 +93,7 @@ void Resizer::Horizontal(ImageView in, const Box& source, int first_row, int row
   const size_t row_bytes = size_t{3} * width;
   rows_.resize(row_bytes * rows + kernels::kSlack);
   const auto row_at = [&](int r) { return in.row(source.y + first_row + r) + ptrdiff_t{3} * source.x; };
-  if (!wide_) {
+  if (kernel_ == ResizeKernel::kPortable) {
     for (int r = 0; r < rows; ++r)
       kernels::RowPortable(row_at(r), across_, width, rows_.data() + row_bytes * r);
     return;
@@ -106,23 +110,30 @@ void Resizer::Horizontal(ImageView in, const Box& source, int first_row, int row
     std::memcpy(copy.data(), row, used);
     return copy.data();
   };
-  for (int r = 0; r < rows; r += 2) {
-    const int next = std::min(r + 1, rows - 1);
-    uint8_t* out = rows_.data() + row_bytes * r;
-    kernels::RowPairAvx2(readable(r, copy_a_), readable(next, copy_b_), across_, width, out,
-                         rows_.data() + row_bytes * next);
+  const int at_once = kernel_ == ResizeKernel::kAvx512 ? 4 : 2;
+  for (int r = 0; r < rows; r += at_once) {
+    const uint8_t* from[4];
+    uint8_t* to[4];
+    for (int k = 0; k < at_once; ++k) {  // what is missing in the last group is the last row once more
+      const int row = std::min(r + k, rows - 1);
+      from[k] = readable(row, copies_[k]);
+      to[k] = rows_.data() + row_bytes * row;
+    }
+    if (kernel_ == ResizeKernel::kAvx512) {
+      kernels::RowsAvx512(from, across_, width, to);
+    } else {
+      kernels::RowsAvx2(from, across_, width, to);
+    }
   }
 }
 
 void Resizer::Vertical(int first_row, int row_bytes, int height, uint8_t* out) const {
+  const auto column = kernel_ == ResizeKernel::kAvx512 ? kernels::ColumnAvx512
+                      : kernel_ == ResizeKernel::kAvx2 ? kernels::ColumnAvx2
+                                                       : kernels::ColumnPortable;
   for (int i = 0; i < height; ++i) {
     const uint8_t* in = rows_.data() + static_cast<int64_t>(down_.first[i] - first_row) * row_bytes;
-    uint8_t* row = out + static_cast<int64_t>(row_bytes) * i;
-    if (wide_) {
-      kernels::ColumnAvx2(in, row_bytes, down_, i, row_bytes, row);
-    } else {
-      kernels::ColumnPortable(in, row_bytes, down_, i, row_bytes, row);
-    }
+    column(in, row_bytes, down_, i, row_bytes, out + static_cast<int64_t>(row_bytes) * i);
   }
 }
 

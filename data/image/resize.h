@@ -4,7 +4,7 @@
 // part), and only a window of the result is computed, so that a centre crop costs no more than its own
 // pixels.
 //
-// The wide kernel (AVX2, chosen at run time) and the portable one give the same bytes.
+// The wide kernels (AVX-512 VNNI, AVX2; chosen at run time) and the portable one give the same bytes.
 // A Resizer owns its weight tables and scratch rows: one per thread. Wrong geometry is a bug, not an Error.
 // Source of the arithmetic: Pillow's libImaging; equality is tested in tests/parity/image_test.py.
 #pragma once
@@ -17,7 +17,8 @@
 namespace graticule {
 
 enum class Filter : uint8_t { kBilinear, kBicubic };
-enum class ResizeKernel : uint8_t { kFastest, kPortable };
+// kFastest: the widest that the CPU has. A kernel that it lacks falls back to the next one down.
+enum class ResizeKernel : uint8_t { kPortable, kAvx2, kAvx512, kFastest };
 
 struct Box {
   int x = 0, y = 0, width = 0, height = 0;
@@ -56,10 +57,10 @@ class Resizer {
   void Horizontal(ImageView in, const Box& source, int first_row, int rows, int width);
   void Vertical(int first_row, int row_bytes, int height, uint8_t* out) const;
 
-  bool wide_;
+  ResizeKernel kernel_;
   AxisWeights across_, down_;
-  std::vector<uint8_t> rows_;             // result of the first pass, with slack for wide loads
-  std::vector<uint8_t> copy_a_, copy_b_;  // padded copies of rows at the end of the image
+  std::vector<uint8_t> rows_;       // result of the first pass, with slack for wide loads
+  std::vector<uint8_t> copies_[4];  // padded copies of rows at the end of the image
 };
 
 }  // namespace graticule

@@ -1,7 +1,7 @@
 // Lets a script call data/image, so that its results can be compared with Pillow, torchvision and
 // transformers.
 //   image_tool decode IN.jpg OUT.rgb apply|ignore strict|lenient
-//   image_tool resize IN.rgb W H  X Y BW BH  OW OH  bicubic|bilinear fastest|portable OUT.rgb
+//   image_tool resize IN.rgb W H  X Y BW BH  OW OH  bicubic|bilinear avx512|avx2|portable OUT.rgb
 //   image_tool centre IN.jpg SIZE bicubic|bilinear OUT.rgb
 //   image_tool crops W H SEED COUNT      one line per position: x y width height, then 22 uniform draws
 //   image_tool order N SEED EPOCH        the whole permutation
@@ -54,7 +54,10 @@ void Resize(const std::vector<std::string>& a) {
   const ResizePlan plan{
       {number(3), number(4), number(5), number(6)}, number(7), number(8), {0, 0, number(7), number(8)}};
   std::vector<uint8_t> out(size_t{3} * number(7) * number(8));
-  Resizer resizer(a.at(10) == "fastest" ? ResizeKernel::kFastest : ResizeKernel::kPortable);
+  const std::string kernel = a.at(10);
+  Resizer resizer(kernel == "avx512" ? ResizeKernel::kAvx512
+                  : kernel == "avx2" ? ResizeKernel::kAvx2
+                                     : ResizeKernel::kPortable);
   resizer.Resize(image.view(), plan, FilterOf(a.at(9)), out.data());
   WriteAll(a.at(11), out);
 }
