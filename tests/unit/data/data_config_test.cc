@@ -1,0 +1,70 @@
+#include "data/data_config.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "base/config/resolve.h"
+
+namespace graticule {
+namespace {
+
+struct Root {
+  DataConfig data;
+  void Bind(Section& s) { s.Sub("data", &data, "datasets"); }
+};
+
+ConfigResult Resolve(Root& root, const std::vector<std::string>& overrides) {
+  Section section;
+  root.Bind(section);
+  return ResolveConfig(section, {}, overrides);
+}
+
+std::string OnlyIssue(const std::vector<std::string>& overrides) {
+  Root root;
+  const ConfigResult result = Resolve(root, overrides);
+  EXPECT_EQ(result.issues.size(), 1u);
+  return result.issues.empty() ? "" : result.issues[0].message;
+}
+
+TEST(DataConfig, DefaultsAreOpenClipCropsOfTheTrainSplit) {
+  Root root;
+  EXPECT_TRUE(Resolve(root, {}).issues.empty());
+  EXPECT_EQ(root.data.train_split, std::vector<std::string>{"train"});
+  const AugmentOptions crop = root.data.TrainAugment(336);
+  EXPECT_EQ(crop.image_size, 336);
+  EXPECT_EQ(crop.kind, "random_resized_crop");
+  EXPECT_EQ(crop.scale_min, 0.9);
+  EXPECT_EQ(crop.ratio_max, 4.0 / 3.0);
+  EXPECT_TRUE(crop.apply_exif_orientation);
+}
+
+TEST(DataConfig, EvaluationSharesFilterAndOrientationButNotTheCrop) {
+  Root root;
+  const ConfigResult result =
+      Resolve(root, {"data.train=[a, b]", "data.augment.filter=bilinear", "data.augment.scale=[0.2, 0.7]",
+                     "data.exif_orientation=ignore"});
+  EXPECT_TRUE(result.issues.empty());
+  EXPECT_EQ(root.data.train, (std::vector<std::string>{"a", "b"}));
+  const AugmentOptions eval = root.data.EvalAugment(224), train = root.data.TrainAugment(224);
+  EXPECT_EQ(eval.kind, "centre_crop");
+  EXPECT_EQ(eval.filter, "bilinear");
+  EXPECT_FALSE(eval.apply_exif_orientation);
+  EXPECT_EQ(train.scale_min, 0.2);
+  EXPECT_EQ(train.scale_max, 0.7);
+  EXPECT_FALSE(train.apply_exif_orientation);
+}
+
+TEST(DataConfig, ImpossibleRangesAreNamed) {
+  EXPECT_NE(OnlyIssue({"data.augment.scale=[0.9]"}).find("data.augment.scale has 1 values"),
+            std::string::npos);
+  EXPECT_NE(OnlyIssue({"data.augment.scale=[0.9, 1.5]"}).find("data.augment.scale is [0.9, 1.5]"),
+            std::string::npos);
+  EXPECT_NE(OnlyIssue({"data.augment.ratio=[2, 1]"}).find("data.augment.ratio is [2, 1]"), std::string::npos);
+  OnlyIssue({"data.depth=0"});
+  OnlyIssue({"data.augment.kind=squash"});
+}
+
+}  // namespace
+}  // namespace graticule
