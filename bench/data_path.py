@@ -103,7 +103,7 @@ def libjpeg_version():
 def report(results, loader, sizes, arguments):
     median = {name: statistics.median(values) for name, values in results.items()}
     bare, full = median["graticule: decode only"], median["graticule: decode + crop"]
-    cores = len(os.sched_getaffinity(0))
+    cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[1]
     pixels = WIDTH * HEIGHT
     lines = [
         "# From JPEG to training crop",
@@ -112,7 +112,7 @@ def report(results, loader, sizes, arguments):
         f"{8 * statistics.mean(sizes) / pixels:.2f} bit per pixel), in memory; random-resized-crop to 224 with "
         "0.9 to 1 of the area, bicubic, result in 8 bits. One thread, rates per second on a core.",
         "",
-        f"Machine: {cpu_model()}, {cores} cores visible, shared with other work; Linux {platform.release()}. "
+        f"Machine: {cpu_model()}, {cores} cores visible, load average {load:.1f}; Linux {platform.release()}. "
         f"Ours: libjpeg-turbo {libjpeg_version()} of the distribution. torch {torch.__version__}, torchvision "
         f"{torchvision.__version__} (tensor path, antialiased, `torch.set_num_threads(1)`), Pillow {PIL.__version__} "
         f"(libjpeg-turbo {PIL.features.version('libjpeg_turbo')}), Python {platform.python_version()}.",
@@ -141,7 +141,9 @@ def report(results, loader, sizes, arguments):
         loaded = statistics.median(r["loaded_images_per_s"] for r in runs)
         wait = statistics.median(r["wait_share"] for r in runs)
         lines.append(f"| {threads} threads | {flat_out:.0f} | {loaded:.0f} | {100 * wait:.2f} % |")
-    lines += ["", "The consumer of the last two columns asks for 80 % of the full rate and computes nothing itself.", ""]
+    lines += ["", "The consumer of the last two columns asks for 80 % of the full rate and computes nothing itself. These "
+              "rates are by the clock: they say something about the loader only where the load average is below the cores.",
+              ""]
     return "\n".join(lines)
 
 
