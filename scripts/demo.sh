@@ -12,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-run=runs/demo data=demo-data osv=14000 mp16=6000 max_cell=110 min_cell=5 kill_at=700
+run=runs/demo data=demo-data osv=14000 mp16=6000 max_cell=150 min_cell=8 kill_at=700
 overrides=()
 for option in "$@"; do
   case $option in
@@ -56,7 +56,7 @@ import osv5m osv5m
 import mp16pro mp16pro
 
 step "hold out a tenth of the places, near and far"
-graticule data split "$data/osv5m" "$data/mp16pro" --seed "$seed"
+graticule data split "$data/osv5m" "$data/mp16pro" --val 0.02 --seed "$seed"
 
 step "build geocells"
 graticule cells build --data "$data/osv5m" "$data/mp16pro" --split train --kind s2 --min-images "$min_cell" \
@@ -89,7 +89,7 @@ train_seconds=$((SECONDS - train_started))
 
 step "evaluate the held-out places"
 for part in near far; do
-  mpirun -n "$ranks" --bind-to none "$bin/graticule-train" eval --model "$run" --data "$data/osv5m" "$data/mp16pro" \
+  mpirun -n "$ranks" --bind-to none "$bin/graticule-train" eval --model "$run" --data "$data/osv5m" --data "$data/mp16pro" \
     --split "$part" --out "$run/eval/$part"
 done
 
@@ -99,7 +99,7 @@ graticule data baselines --train "$data/osv5m" "$data/mp16pro" --eval-split near
 
 step "export"
 rm -rf "$run/export"
-graticule export --model "$run" --out "$run/export"
+graticule export --run "$run" --out "$run/export"
 
 step "result"
 graticule report accuracy --run "$run" --parts near far --baselines "$run/baselines.json"
