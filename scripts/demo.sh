@@ -62,9 +62,7 @@ step "build geocells"
 graticule cells build --data "$data/osv5m" "$data/mp16pro" --split train --kind s2 --min-images "$min_cell" \
   --max-images "$max_cell" --out "$data/cells.safetensors"
 
-train() {
-  mpirun -n "$ranks" --bind-to none "$bin/graticule-train" train --config configs/demo.yaml ${overrides[@]+"${overrides[@]}"}
-}
+train=(mpirun -n "$ranks" --bind-to none "$bin/graticule-train" train --config configs/demo.yaml ${overrides[@]+"${overrides[@]}"})
 step_reached() {  # the last step that the run has logged
   tail -n 1 "$run/metrics.jsonl" 2>/dev/null | sed -n 's/.*"step": *\([0-9]*\).*/\1/p'
 }
@@ -72,19 +70,22 @@ step_reached() {  # the last step that the run has logged
 step "train on $ranks ranks; one of them is killed at step $kill_at"
 rm -rf "$run"
 train_started=$SECONDS
-train &
+"${train[@]}" &
 launcher=$!
 until (( $(step_reached || true) + 0 >= kill_at )); do
-  kill -0 "$launcher" 2>/dev/null || { echo "demo: training ended before step $kill_at" >&2; wait "$launcher" || exit $?; exit 70; }
+  kill -0 "$launcher" 2>/dev/null || { wait "$launcher"; echo "demo: training ended before step $kill_at" >&2; exit 70; }
   sleep 0.2
 done
-victim=$(pgrep -P "$launcher" -f graticule-train | tail -n 1)
-printf '\ndemo: killing rank process %s (SIGKILL) at step %s\n' "$victim" "$(step_reached)"
+victim=
+for child in $(<"/proc/$launcher/task/$launcher/children"); do
+  [[ $(<"/proc/$child/comm") == graticule-trai* ]] && victim=$child
+done
+printf '\ndemo: SIGKILL for rank process %s at step %s\n' "$victim" "$(step_reached)"
 kill -9 "$victim"
 wait "$launcher" && { echo "demo: the launcher ended well although a rank was killed" >&2; exit 70; }
 
 step "the same command again resumes from the last checkpoint"
-train
+"${train[@]}"
 train_seconds=$((SECONDS - train_started))
 
 step "evaluate the held-out places"
