@@ -10,10 +10,11 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "data/image/jpeg_encode.h"
 #include "data/synth/archive_writer.h"
 #include "data/synth/demo_tables.h"
-#include "data/synth/jpeg_encoder.h"
 #include "data/synth/noise.h"
+#include "data/synth/render.h"
 
 namespace graticule {
 namespace {
@@ -158,10 +159,10 @@ DemoPhoto PlanPhoto(const Planet& planet, uint64_t seed, uint64_t index, bool mp
 std::vector<uint8_t> DrawPhoto(const DemoPhoto& photo, uint64_t seed) {
   thread_local JpegEncoder encoder;
   Rng rng(seed, {.index = photo.index, .view = kSceneView, .purpose = Purpose::kSynth});
-  const RgbImage image = RenderScene(ComposeScene(photo.facts, photo.month, photo.width, photo.height, rng));
-  std::vector<uint8_t> jpeg = encoder.Encode(image, photo.quality);
+  const Image image = RenderScene(ComposeScene(photo.facts, photo.month, photo.width, photo.height, rng));
+  std::vector<uint8_t> jpeg = encoder.Encode(image.view(), photo.quality);
   for (int quality = 94; photo.mp16 && jpeg.size() < kMp16MinBytes && quality <= 100; quality += 3) {
-    jpeg = encoder.Encode(image, quality);
+    jpeg = encoder.Encode(image.view(), quality);
   }
   return jpeg;
 }

@@ -29,7 +29,7 @@ class Renderer {
     focal_px_ = s.camera.focal * static_cast<float>(s.height);
   }
 
-  RgbImage Draw() {
+  Image Draw() {
     for (int row = 0; row < s_.height; ++row) {
       for (int column = 0; column < s_.width; ++column) CastPixel(row, column);
     }
@@ -146,8 +146,9 @@ class Renderer {
   }
 
   // Exposure, white balance, vignette and sensor noise.
-  RgbImage Develop() const {
-    RgbImage image{s_.width, s_.height, std::vector<uint8_t>(n_ * 3)};
+  Image Develop() const {
+    Image image;
+    image.Reset(s_.width, s_.height);
     for (int row = 0; row < s_.height; ++row) {
       for (int column = 0; column < s_.width; ++column) {
         const float x = 2 * static_cast<float>(column) / static_cast<float>(s_.width) - 1;
@@ -158,7 +159,7 @@ class Renderer {
             s_.noise * (HashUnit(column, row, s_.salt + 3) + HashUnit(column, row, s_.salt + 4) - 1);
         const auto store = [&](int channel, float value, float balance) {
           const float developed = (value * light * balance - 0.5f) * s_.contrast + 0.5f + grain;
-          image.pixels[at * 3 + static_cast<size_t>(channel)] =
+          image.rgb[at * 3 + static_cast<size_t>(channel)] =
               static_cast<uint8_t>(std::clamp(developed, 0.0f, 1.0f) * 255 + 0.5f);
         };
         store(0, colour_[at].r, s_.white_balance.r);
@@ -178,6 +179,6 @@ class Renderer {
 
 }  // namespace
 
-RgbImage RenderScene(const Scene& scene) { return Renderer(scene).Draw(); }
+Image RenderScene(const Scene& scene) { return Renderer(scene).Draw(); }
 
 }  // namespace graticule

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "data/synth/jpeg_encoder.h"
+#include "data/image/jpeg_encode.h"
 #include "trainer/eval/comparison.h"
 
 namespace graticule {
@@ -26,7 +26,10 @@ class PlainDataset : public Dataset {
   void ReadImage(int64_t record, std::vector<uint8_t>& out) const override {
     const uint8_t level = levels_[static_cast<size_t>(record)];
     if (level == 0) throw BadRecord{record, "crc"};
-    out = JpegEncoder().Encode({32, 24, std::vector<uint8_t>(32 * 24 * 3, level)}, 90);
+    Image image;
+    image.Reset(32, 24);
+    image.rgb.assign(image.rgb.size(), level);
+    out = JpegEncoder().Encode(image.view(), 90);
   }
   std::string Locate(int64_t) const override { return ""; }
   std::string Sha256() const override { return ""; }

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "data/synth/render.h"
+#include "data/image/image.h"
 
 namespace graticule {
 
@@ -15,7 +15,7 @@ class JpegEncoder {
   ~JpegEncoder();
   JpegEncoder(const JpegEncoder&) = delete;
   JpegEncoder& operator=(const JpegEncoder&) = delete;
-  std::vector<uint8_t> Encode(const RgbImage& image, int quality);
+  std::vector<uint8_t> Encode(ImageView image, int quality);
 
  private:
   void* handle_;

@@ -1,4 +1,4 @@
-#include "data/synth/jpeg_encoder.h"
+#include "data/image/jpeg_encode.h"
 
 #include <turbojpeg.h>
 
@@ -12,12 +12,13 @@ JpegEncoder::JpegEncoder() : handle_(tjInitCompress()) {
 
 JpegEncoder::~JpegEncoder() { tjDestroy(handle_); }
 
-std::vector<uint8_t> JpegEncoder::Encode(const RgbImage& image, int quality) {
+std::vector<uint8_t> JpegEncoder::Encode(ImageView image, int quality) {
   std::vector<uint8_t> out(tjBufSize(image.width, image.height, TJSAMP_420));
   unsigned char* buffer = out.data();
   unsigned long bytes = out.size();
-  const int rc = tjCompress2(handle_, image.pixels.data(), image.width, 0, image.height, TJPF_RGB, &buffer,
-                             &bytes, TJSAMP_420, quality, TJFLAG_NOREALLOC | TJFLAG_ACCURATEDCT);
+  const int rc =
+      tjCompress2(handle_, image.rgb, image.width, static_cast<int>(image.stride), image.height, TJPF_RGB,
+                  &buffer, &bytes, TJSAMP_420, quality, TJFLAG_NOREALLOC | TJFLAG_ACCURATEDCT);
   GRATICULE_CHECK(rc == 0, tjGetErrorStr2(handle_));
   out.resize(bytes);
   return out;
