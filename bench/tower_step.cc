@@ -6,7 +6,6 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
-#include <malloc.h>
 #include <sys/resource.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/grad_mode.h>
@@ -17,6 +16,7 @@
 #include <cstdlib>
 
 #include "losses/geocell_loss.h"
+#include "models/allocator.h"
 #include "models/heads.h"
 #include "models/vision_tower.h"
 
@@ -53,6 +53,7 @@ struct Adam {
 
 int main(int argc, char** argv) {
   if (argc < 9) return 2;
+  KeepFreedMemory();  // as graticule-train does
   VisionConfig config;
   config.width = std::atoll(argv[1]), config.layers = std::atoll(argv[2]), config.heads = std::atoll(argv[3]);
   config.image_size = std::atoll(argv[4]), config.patch_size = std::atoll(argv[5]),

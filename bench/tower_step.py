@@ -19,7 +19,6 @@ CELLS = 300
 # name: width, layers, heads, image, patch, batch, steps a round, options
 CASES = {
     "demo tower, batch 256, fp32": (128, 4, 2, 64, 8, 256, 8, ()),
-    "demo tower, 4 heads, batch 256, fp32": (128, 4, 4, 64, 8, 256, 8, ()),
     "demo tower, batch 256, bf16": (128, 4, 2, 64, 8, 256, 8, ("bf16",)),
     "B/32, batch 8, fp32": (768, 12, 12, 224, 32, 8, 5, ()),
     "B/32, batch 8, fp32, recomputed": (768, 12, 12, 224, 32, 8, 5, ("recompute",)),

@@ -4,6 +4,7 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "models/cpu_attention.h"
 #include "models/linear.h"
 
 namespace graticule {
@@ -12,17 +13,21 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// x + Attention(normed).
+at::Tensor Attention(const at::Tensor& qkv_BT3W, int64_t heads) {
+  if (CpuAttentionApplies(qkv_BT3W, heads)) return CpuAttention(qkv_BT3W, heads);
+  const int64_t batch = qkv_BT3W.size(0), tokens = qkv_BT3W.size(1), width = qkv_BT3W.size(2) / 3;
+  const std::vector<at::Tensor> parts =
+      qkv_BT3W.view({batch, tokens, 3, heads, width / heads}).permute({2, 0, 3, 1, 4}).unbind(0);
+  const at::Tensor mixed = at::scaled_dot_product_attention(parts[0], parts[1], parts[2]);
+  return mixed.transpose(1, 2).reshape({batch, tokens, width});
+}
+
+// x + out_proj(Attention(normed)).
 at::Tensor AttendOnto(const BlockShape& shape, at::ArrayRef<at::Tensor> w, const at::Tensor& x_BTW,
                       const at::Tensor& normed_BTW) {
-  const int64_t batch = x_BTW.size(0), tokens = x_BTW.size(1), width = x_BTW.size(2);
   const at::Tensor qkv = LinearThrice(normed_BTW, {w[kQueryWeight], w[kKeyWeight], w[kValueWeight]},
-                                      {w[kQueryBias], w[kKeyBias], w[kValueBias]})
-                             .view({batch, tokens, 3, shape.heads, width / shape.heads})
-                             .permute({2, 0, 3, 1, 4});
-  const std::vector<at::Tensor> parts = qkv.unbind(0);
-  const at::Tensor mixed = at::scaled_dot_product_attention(parts[0], parts[1], parts[2]);
-  return LinearOnto(x_BTW, mixed.transpose(1, 2).reshape({batch, tokens, width}), w[kOutWeight], w[kOutBias]);
+                                      {w[kQueryBias], w[kKeyBias], w[kValueBias]});
+  return LinearOnto(x_BTW, Attention(qkv, shape.heads), w[kOutWeight], w[kOutBias]);
 }
 
 class RecomputedBlock : public torch::autograd::Function<RecomputedBlock> {

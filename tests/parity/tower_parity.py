@@ -17,7 +17,7 @@ TOOL = pathlib.Path(os.environ.get("GRATICULE_BUILD", "build/release")) / "bin" 
 SHAPES = {
     "tiny": dict(hidden_size=64, intermediate_size=192, num_hidden_layers=3, num_attention_heads=4, image_size=32,
                  patch_size=8, projection_dim=40, hidden_act="quick_gelu"),
-    "tiny_gelu": dict(hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=3, image_size=24,
+    "tiny_gelu": dict(hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, image_size=24,
                       patch_size=6, projection_dim=16, hidden_act="gelu"),
     "b32": dict(hidden_size=768, intermediate_size=3072, num_hidden_layers=12, num_attention_heads=12, image_size=224,
                 patch_size=32, projection_dim=512, hidden_act="quick_gelu"),
