@@ -5,8 +5,10 @@
 #include "launch/verbs/predict.h"
 #include "launch/verbs/train.h"
 #include "launch/verbs/version.h"
+#include "models/allocator.h"
 
 int main(int argc, char** argv) {
+  graticule::KeepFreedMemory();
   const std::vector<graticule::Verb> verbs = {graticule::TrainVerb(), graticule::EvalVerb(),
                                               graticule::PredictVerb(), graticule::ExportVerb(),
                                               graticule::VersionVerb()};
