@@ -15,6 +15,11 @@ nlohmann::ordered_json Convert(const JsonScalar& value) {
     return std::isnan(*number) ? "nan" : *number > 0 ? "inf" : "-inf";
   }
   if (const auto* text = std::get_if<std::string>(&value)) return Valid(*text);
+  if (const auto* numbers = std::get_if<JsonNumbers>(&value)) {
+    nlohmann::ordered_json object = nlohmann::ordered_json::object();
+    for (const auto& [key, number] : *numbers) object[Valid(key)] = Convert(number);
+    return object;
+  }
   return std::visit([](const auto& v) { return nlohmann::ordered_json(v); }, value);
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <variant>
@@ -12,7 +13,8 @@
 
 namespace graticule {
 
-using JsonScalar = std::variant<bool, int64_t, double, std::string>;
+using JsonNumbers = std::map<std::string, double>;  // a nested object of numbers
+using JsonScalar = std::variant<bool, int64_t, double, std::string, JsonNumbers>;
 using JsonRow = std::vector<std::pair<std::string, JsonScalar>>;
 
 std::string ToJson(const JsonRow& row);  // without a line end

@@ -1,5 +1,7 @@
 #include "base/log.h"
 
+#include <fmt/ranges.h>
+
 #include <cstdlib>
 
 namespace graticule {

@@ -34,7 +34,8 @@ int Train(const std::vector<std::string>& arguments) {
       "Trains a model, or goes on with the run that lies in run.dir. Under mpirun: one process per GPU.");
   options.visible().add_options()("config", po::value<std::vector<std::string>>()->composing(),
                                   "configuration file (repeatable; later ones win)")(
-      "fresh", "refuse to go on with an existing run")("print-config",
+      "fresh", "refuse to go on with an existing run")(
+      "take-lock", "take the run folder from another process")("print-config",
                                                        "print the resolved configuration and stop")(
       "dry-run", "print parameters, memory and steps, and stop");
   options.Positional("override", "key=value");
@@ -47,6 +48,7 @@ int Train(const std::vector<std::string>& arguments) {
   command.resolved.ThrowIfBad();
   command.root = &root;
   command.fresh = options.Has("fresh");
+  command.take_lock = options.Has("take-lock");
   command.json = options.json();
   command.command_line = "graticule train";
   for (const std::string& word : arguments) {

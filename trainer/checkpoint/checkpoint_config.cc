@@ -14,7 +14,7 @@ void CheckpointConfig::Bind(Section& s) {
            .on_resume = OnResume::kFree});
   s.Field("keep", &keep,
           {.help = "newest checkpoints that stay; the best one stays besides",
-           .min = 1,
+           .min = 2,
            .max = 1000,
            .on_resume = OnResume::kFree});
 }

@@ -9,7 +9,7 @@
 
 namespace graticule {
 
-std::string WriteTensors(FileSystem& fs, const std::string& path, const std::vector<NamedTensor>& tensors) {
+void WriteTensors(CheckpointWriter& out, const std::string& name, const std::vector<NamedTensor>& tensors) {
   const torch::autograd::AutoGradMode no_grad(false);
   SafetensorsWriter writer;
   std::vector<at::Tensor> alive;  // the writer keeps views only
@@ -18,7 +18,7 @@ std::string WriteTensors(FileSystem& fs, const std::string& path, const std::vec
     alive.push_back(named.tensor.detach().to(at::kCPU).contiguous());
     writer.Add(named.name, ViewOf(alive.back()));
   }
-  return writer.Write(fs, path);
+  out.Write(name, writer);
 }
 
 std::map<std::string, at::Tensor> ReadTensors(const std::string& path) {

@@ -11,13 +11,12 @@
 #include <string>
 #include <vector>
 
-#include "base/fs.h"
+#include "base/run/checkpoint_store.h"
 #include "models/vision_tower.h"
 
 namespace graticule {
 
-// Returns the SHA-256 of the file.
-std::string WriteTensors(FileSystem& fs, const std::string& path, const std::vector<NamedTensor>& tensors);
+void WriteTensors(CheckpointWriter& out, const std::string& name, const std::vector<NamedTensor>& tensors);
 
 std::map<std::string, at::Tensor> ReadTensors(const std::string& path);
 

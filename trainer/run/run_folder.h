@@ -1,45 +1,55 @@
-// The run folder of one attempt, as rank 0 sees it: metrics.jsonl, events.jsonl, status.json, ckpt/, and what
-// is said on the terminal. One thread.
+// The run folder of one attempt, as rank 0 holds it: the lock, metrics.jsonl, events.jsonl, status.json,
+// ckpt/, and what is said on the terminal.
+//
+// Taking the folder takes its lock (base/run/run_lock.h); the lock is checked before each checkpoint gets its
+// name, and its heartbeat renewed with the progress. One thread. Failure: Error(kUsage) when another process
+// owns the folder, Error(kPeer) when the lock was lost, Error(kCheckpoint) when something cannot be written.
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "base/json_row.h"
+#include "base/run/checkpoint_store.h"
+#include "trainer/checkpoint/checkpoint_config.h"
 #include "trainer/step/log_config.h"
 
 namespace graticule {
 
 class RunFolder {
  public:
-  RunFolder(std::string path, const LogConfig& log);
+  RunFolder(const std::string& path, const LogConfig& log, const CheckpointConfig& checkpoints,
+            bool take_lock);
   ~RunFolder();
 
   const std::string& path() const { return path_; }
-  const std::string& attempt() const { return attempt_; }
+  const std::string& attempt() const;
   std::string PathOf(const std::string& name) const;
   double seconds_since_start() const;
 
-  void AppendMetrics(const std::string& json_line);
-  // Drops rows beyond `step`, and a last line that a crash cut short.
+  void WriteResolved(const std::string& yaml);
   void DropMetricsAfter(int64_t step);
-  void Event(const std::string& name, const std::map<std::string, std::string>& fields);
+  void AppendMetrics(const JsonRow& row);
+  void Event(const std::string& name, const JsonRow& details = {});
   void SetStatus(const std::string& state, int exit_code, const std::string& reason);
   void SetStage(const std::string& stage);
-  void Progress(int64_t step, int64_t total, const std::string& text, double eta_s);
-  void Say(const std::string& line);  // stderr, unless log.quiet
+  // total and start: of the whole run, and of this attempt. Call before the first Progress.
+  void BeginProgress(int64_t start, int64_t total);
+  void Progress(int64_t step, const std::string& text);
+  void EndProgress();
+  void Say(const std::string& line);
+  void Warn(const std::string& line);
+  void Fail(const std::string& line);
 
-  std::string BeginCheckpoint(int64_t step);  // an empty folder to write into
-  void PublishCheckpoint(int64_t step, int64_t keep, int64_t best_step);
+  void PublishCheckpoint(const CheckpointInfo& about, const std::function<void(CheckpointWriter&)>& write);
+  // better: larger is better. Retention keeps the best step.
+  void RecordScore(int64_t step, double better);
 
  private:
-  struct Live;  // what status.json and the terminal show
-  void WriteStatus();
-
+  struct Live;
   const std::string path_;
-  const LogConfig log_;
-  const std::string attempt_;
   std::unique_ptr<Live> live_;
 };
 

@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
-#include <cmath>
-#include <nlohmann/json.hpp>
-
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/fs.h"
 #include "trainer/checkpoint/tensor_file.h"
 #include "trainer/eval/report.h"
 #include "trainer/run/run_folder.h"
@@ -14,9 +13,7 @@
 namespace graticule {
 namespace {
 
-double MonotonicSeconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double Now() { return SystemClock().MonotonicSeconds(); }
 
 int64_t PeakMemoryBytes() {
   rusage usage{};
@@ -24,24 +21,18 @@ int64_t PeakMemoryBytes() {
   return static_cast<int64_t>(usage.ru_maxrss) * 1024;
 }
 
-// JSON has no NaN: a non-finite figure is null.
-nlohmann::ordered_json Number(double value) {
-  return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json(nullptr);
-}
-
-nlohmann::ordered_json Numbers(const std::map<std::string, double>& values) {
-  nlohmann::ordered_json object = nlohmann::ordered_json::object();
-  for (const auto& [name, value] : values) object[name] = Number(value);
-  return object;
-}
-
 }  // namespace
 
-RunRecord::RunRecord(const RootConfig& config, RunFolder& folder, const TrainState& start)
+RunRecord::RunRecord(const RootConfig& config, RunFolder& folder, const TrainState& start, int world_size,
+                     std::string config_hash)
     : config_(config),
       folder_(folder),
       total_steps_(start.total_steps),
-      meter_(config.train.global_batch, MonotonicSeconds) {}
+      world_size_(world_size),
+      config_hash_(std::move(config_hash)),
+      meter_(config.train.global_batch, Now) {
+  folder_.BeginProgress(start.step, start.total_steps);
+}
 
 RunRecord::~RunRecord() = default;
 
@@ -54,35 +45,27 @@ void RunRecord::StepDone(int64_t step, const StepOutcome& outcome) {
   GRATICULE_CHECK(!issued_.empty() && issued_.front().step == step);
   const double lr = issued_.front().lr;
   issued_.pop_front();
-  if (!outcome.finite) {
-    folder_.Event("non_finite_step", {{"step", std::to_string(step)}, {"policy", config_.train.non_finite}});
-  }
+  if (!outcome.finite)
+    folder_.Event("non_finite_step", {{"step", step}, {"policy", config_.train.non_finite}});
   const bool log = step % config_.log.every_steps == 0 || step == total_steps_ || !outcome.finite;
   if (log) WriteRow(step, lr, outcome);
-  ShowProgress(step, outcome);
+  folder_.Progress(step, fmt::format("loss {:.4f} | {:.0f} samples/s | data wait {:.0f} %", outcome.loss,
+                                     rate_.samples_s, 100 * rate_.data_wait_frac));
 }
 
 void RunRecord::WriteRow(int64_t step, double lr, const StepOutcome& outcome) {
   // Rows that come together, as before a checkpoint, share the rate of the first.
   if (meter_.steps() > 0) rate_ = meter_.Read();
-  const nlohmann::ordered_json row = {{"step", step},
-                                      {"attempt", folder_.attempt()},
-                                      {"wall_s", folder_.seconds_since_start()},
-                                      {"loss", Number(outcome.loss)},
-                                      {"terms", Numbers(outcome.terms)},
-                                      {"lr", lr},
-                                      {"grad_norm", Number(outcome.grad_norm)},
-                                      {"samples_s", rate_.samples_s},
-                                      {"data_wait_frac", rate_.data_wait_frac},
-                                      {"mem_peak", PeakMemoryBytes()}};
-  folder_.AppendMetrics(row.dump());
-}
-
-void RunRecord::ShowProgress(int64_t step, const StepOutcome& outcome) {
-  folder_.Progress(step, total_steps_,
-                   fmt::format("loss {:.4f}  {:.0f} samples/s  data {:.0f} %", outcome.loss, rate_.samples_s,
-                               100 * rate_.data_wait_frac),
-                   meter_.eta_s(total_steps_ - step));
+  folder_.AppendMetrics({{"step", step},
+                         {"attempt", folder_.attempt()},
+                         {"wall_s", folder_.seconds_since_start()},
+                         {"loss", outcome.loss},
+                         {"terms", outcome.terms},
+                         {"lr", lr},
+                         {"grad_norm", outcome.grad_norm},
+                         {"samples_s", rate_.samples_s},
+                         {"data_wait_frac", rate_.data_wait_frac},
+                         {"mem_peak", PeakMemoryBytes()}});
 }
 
 void RunRecord::Pause(const std::string& stage) {
@@ -92,7 +75,7 @@ void RunRecord::Pause(const std::string& stage) {
 
 void RunRecord::Resume() {
   meter_.Resume();
-  folder_.SetStage("train");
+  folder_.SetStage("step");
 }
 
 std::map<std::string, double> RunRecord::Validated(int64_t step, const TrainingData& data,
@@ -107,11 +90,10 @@ std::map<std::string, double> RunRecord::Validated(int64_t step, const TrainingD
   const Evaluation evaluation = WriteEvaluation(PosixFs(), folder_.PathOf("eval/val"),
                                                 ToEvalRows(*data.val, rows), provenance, {.replicates = 0});
   const auto figures = evaluation.all.Named();
-  const nlohmann::ordered_json row = {{"step", step},
-                                      {"attempt", folder_.attempt()},
-                                      {"wall_s", folder_.seconds_since_start()},
-                                      {"val", Numbers(figures)}};
-  folder_.AppendMetrics(row.dump());
+  folder_.AppendMetrics({{"step", step},
+                         {"attempt", folder_.attempt()},
+                         {"wall_s", folder_.seconds_since_start()},
+                         {"val", figures}});
   folder_.Say(fmt::format("step {}: validation median {:.0f} km, within 750 km {:.1f} %", step,
                           figures.at("median_km"), 100 * figures.at("acc_750")));
   return figures;
@@ -119,25 +101,28 @@ std::map<std::string, double> RunRecord::Validated(int64_t step, const TrainingD
 
 void RunRecord::Save(const TrainState& state, const std::vector<NamedTensor>& model,
                      const std::vector<NamedTensor>& optimizer, bool must_succeed) {
+  const double begin_s = Now();
   try {
-    const double begin = MonotonicSeconds();
-    const std::string folder = folder_.BeginCheckpoint(state.step);
-    WriteTensors(PosixFs(), JoinPath(folder, "model.safetensors"), model);
-    WriteTensors(PosixFs(), JoinPath(folder, "optimizer.safetensors"), optimizer);
-    WriteFileAtomically(PosixFs(), JoinPath(folder, "state.json"), ToJson(state));
-    folder_.PublishCheckpoint(state.step, config_.checkpoint.keep, state.best_step);
-    folder_.Event("checkpoint", {{"step", std::to_string(state.step)},
-                                 {"seconds", fmt::format("{:.3f}", MonotonicSeconds() - begin)}});
+    CheckpointInfo about;
+    about.step = state.step;
+    about.world_size = world_size_;
+    about.config_hash = config_hash_;
+    about.extra = {{"data_sha256", state.data_sha256}};
+    folder_.PublishCheckpoint(about, [&](CheckpointWriter& out) {
+      WriteTensors(out, "model.safetensors", model);
+      WriteTensors(out, "optimizer.safetensors", optimizer);
+      out.Write("state.json", ToJson(state));
+    });
+    if (state.best_step == state.step) {
+      folder_.RecordScore(state.step,
+                          SmallerIsBetter(state.best_metric) ? -state.best_value : state.best_value);
+    }
+    folder_.Event("checkpoint", {{"step", state.step}, {"seconds", Now() - begin_s}});
     failed_saves_ = 0;
   } catch (const Error& error) {
-    folder_.Event("checkpoint_failed", {{"step", std::to_string(state.step)}, {"reason", error.what()}});
-    folder_.Say(fmt::format("warning: checkpoint of step {} failed: {}", state.step, error.what()));
-    if (++failed_saves_ >= 2 || must_succeed) {
-      throw Error(ErrorCode::kCheckpoint,
-                  fmt::format("the checkpoint of step {} failed: {}", state.step, error.message()),
-                  error.where(),
-                  "free space or repair the storage, then start again: the last good checkpoint is kept");
-    }
+    if (error.code() != ErrorCode::kCheckpoint || ++failed_saves_ >= 2 || must_succeed) throw;
+    folder_.Event("checkpoint_failed", {{"step", state.step}, {"reason", error.what()}});
+    folder_.Warn(fmt::format("checkpoint of step {} failed, training goes on: {}", state.step, error.what()));
   }
 }
 

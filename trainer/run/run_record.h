@@ -24,7 +24,8 @@ class RunFolder;
 
 class RunRecord {
  public:
-  RunRecord(const RootConfig& config, RunFolder& folder, const TrainState& start);
+  RunRecord(const RootConfig& config, RunFolder& folder, const TrainState& start, int world_size,
+            std::string config_hash);
   ~RunRecord();
 
   void StepIssued(int64_t step, double lr, double data_wait_s);
@@ -44,11 +45,12 @@ class RunRecord {
     double lr;
   };
   void WriteRow(int64_t step, double lr, const StepOutcome& outcome);
-  void ShowProgress(int64_t step, const StepOutcome& outcome);
 
   const RootConfig& config_;
   RunFolder& folder_;
   const int64_t total_steps_;
+  const int world_size_;
+  const std::string config_hash_;
   StepMeter meter_;
   std::deque<Issued> issued_;
   StepMeter::Reading rate_;

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
-#include "trainer/checkpoint/checkpoint_folder.h"
+#include "base/run/checkpoint_store.h"
 
 namespace graticule {
 namespace {
@@ -43,20 +43,17 @@ RunStart FindRunStart(const std::string& run_dir, Section& root, const std::stri
     throw Error(ErrorCode::kUsage, "--fresh needs an empty or new folder", run_dir,
                 "choose another run.dir, or leave --fresh out to go on with this run");
   }
-  std::vector<std::string> problems;
-  const auto newest = NewestValidCheckpoint(fs, JoinPath(run_dir, "ckpt"), &problems);
-  if (!newest) {
-    if (problems.empty()) return start;
-    throw Error(ErrorCode::kCheckpoint,
-                fmt::format("every checkpoint of the run is damaged:\n  {}", fmt::join(problems, "\n  ")),
-                run_dir, "restore one from a backup, or start again in another run.dir");
-  }
+  const CheckpointScan scan = CheckpointStore(fs, JoinPath(run_dir, "ckpt")).FindNewestValid();
+  scan.ThrowIfOnlyDamaged();
+  if (scan.none()) return start;
   start.warnings = CompareWithRun(run_dir, root, resolved_yaml);
-  for (const std::string& problem : problems)
-    start.warnings.push_back("passed over a damaged checkpoint: " + problem);
-  const std::string state_path = JoinPath(newest->path, "state.json");
+  for (const RejectedCheckpoint& rejected : scan.rejected) {
+    start.warnings.push_back(
+        fmt::format("passed over a damaged checkpoint, {}: {}", rejected.dir, rejected.reason));
+  }
+  const std::string state_path = scan.newest->PathOf("state.json");
   start.state = TrainStateFromJson(ReadFileToString(state_path), state_path);
-  start.checkpoint = newest->path;
+  start.checkpoint = scan.newest->dir;
   start.kind = start.state.finished() ? RunStart::Kind::kFinished : RunStart::Kind::kResume;
   return start;
 }

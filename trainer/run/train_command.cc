@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/log.h"
 #include "trainer/checkpoint/tensor_file.h"
 #include "trainer/recipes/registry.h"
 #include "trainer/run/run_folder.h"
@@ -20,15 +21,16 @@ namespace {
 std::unique_ptr<RunFolder> OpenFolder(const TrainCommand& command, const RunStart& start,
                                       const TrainingData& data, World& world) {
   if (!world.is_first()) return nullptr;
-  auto folder = std::make_unique<RunFolder>(command.config.run.dir, command.config.log);
+  auto folder = std::make_unique<RunFolder>(command.config.run.dir, command.config.log,
+                                            command.config.checkpoint, command.take_lock);
   folder->SetStatus("starting", 0, "");
-  for (const std::string& warning : start.warnings) folder->Say("warning: " + warning);
+  for (const std::string& warning : start.warnings) folder->Warn(warning);
   folder->DropMetricsAfter(start.state.step);
-  WriteFileAtomically(PosixFs(), folder->PathOf("resolved.yaml"), command.resolved.resolved_yaml);
+  folder->WriteResolved(command.resolved.resolved_yaml);
   // A run explains itself without the files it was made from: eval, predict and export read this copy.
   data.cells->Save(folder->PathOf("cells.safetensors"));
-  folder->Event("start", {{"step", std::to_string(start.state.step)},
-                          {"world_size", std::to_string(world.size)},
+  folder->Event("start", {{"step", start.state.step},
+                          {"world_size", int64_t{world.size}},
                           {"host", world.host},
                           {"config_hash", command.resolved.hash}});
   for (const std::string& line : data.coverage) folder->Say("labels: " + line);
@@ -82,6 +84,7 @@ int Report(const TrainCommand& command, RunFolder* folder, const Training& train
                                                     : static_cast<int>(ErrorCode::kNumerics);
   if (folder == nullptr) return code;
   const TrainState& state = training.state();
+  folder->EndProgress();
   const std::string at = fmt::format("step {} of {}", state.step, state.total_steps);
   std::string reason;
   if (end == TrainingEnd::kPreempted) {
@@ -89,15 +92,15 @@ int Report(const TrainCommand& command, RunFolder* folder, const Training& train
     folder->Say(fmt::format("stopped at {}, checkpoint written; go on with: {}", at, command.command_line));
   } else if (end == TrainingEnd::kNumerics) {
     reason = fmt::format("non-finite gradient near {}", at);
-    folder->Say(
-        fmt::format("error: {}: {} (train.non_finite: {})\n  lower optim.lr, set optim.clip_norm, or "
+    folder->Fail(
+        fmt::format("{}: {} (train.non_finite: {})\n  lower optim.lr, set optim.clip_norm, or "
                     "train.non_finite=skip; the last checkpoint is good",
                     command.config.run.dir, reason, command.config.train.non_finite));
   } else {
     folder->Say(fmt::format("finished at {}", at));
   }
   const char* name = code == 0 ? "finished" : end == TrainingEnd::kPreempted ? "preempted" : "failed";
-  folder->Event("end", {{"state", name}, {"step", std::to_string(state.step)}});
+  folder->Event("end", {{"state", name}, {"step", state.step}});
   folder->SetStatus(name, code, reason);
   if (command.json) {
     const nlohmann::ordered_json json = {
@@ -118,7 +121,7 @@ int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, 
   at::set_num_threads(state.threads);
   if (world.local_rank == 0) {
     const std::string warning = AffinityWarning(world, state.threads);
-    if (!warning.empty()) fmt::print(stderr, "warning: {}\n", warning);
+    if (!warning.empty()) LogWarn("{}", warning);
   }
   const bool fresh = start.kind == RunStart::Kind::kFresh;
   TrainingParts parts =
@@ -130,7 +133,7 @@ int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, 
   }
   std::unique_ptr<RunRecord> record;
   if (folder != nullptr) {
-    record = std::make_unique<RunRecord>(command.config, *folder, state);
+    record = std::make_unique<RunRecord>(command.config, *folder, state, world.size, command.resolved.hash);
     folder->SetStatus("running", 0, "");
   }
   // Under mpirun SIGKILL follows SIGTERM by less than a second: no time for a checkpoint.
@@ -145,12 +148,14 @@ int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, 
 int TrainCollective(TrainCommand& command, World& world) {
   AccumulationSteps(command.config.train,
                     world.size);  // refuses what does not divide, before anything is made
+  const LogConfig& log = command.config.log;
+  SetLogOptions(
+      {.json = log.format == "json", .quiet = log.quiet, .rank = world.rank, .world_size = world.size});
   const RunStart start = FindRunStartCollective(command.config.run.dir, *command.root,
                                                 command.resolved.resolved_yaml, command.fresh, world.control);
   if (start.kind == RunStart::Kind::kFinished) {
     if (world.is_first()) {
-      fmt::print(stderr, "{} is finished ({} steps); nothing to do\n", command.config.run.dir,
-                 start.state.step);
+      LogInfo("{} is finished ({} steps); nothing to do", command.config.run.dir, start.state.step);
     }
     return 0;
   }

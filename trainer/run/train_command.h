@@ -20,6 +20,7 @@ struct TrainCommand {
   ConfigResult resolved;
   Section* root = nullptr;  // bound to `config`
   bool fresh = false;       // refuse a folder that holds a run
+  bool take_lock = false;   // take the folder from whoever holds it
   bool json = false;
   std::string command_line;  // what resumes the run, for the message at the end
 };

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "trainer/checkpoint/tensor_file.h"
+#include "trainer/checkpoint/replica_check.h"
 
 namespace graticule {
 
@@ -91,6 +91,9 @@ void Training::ValidateCollective() {
 
 void Training::SaveCollective(bool must_succeed) {
   if (saved_step_ == state_.step && state_.best_step != state_.step) return;
+  std::vector<NamedTensor> replicated = parts_.recipe->Parameters();
+  for (const NamedTensor& moment : parts_.optimizer->State()) replicated.push_back(moment);
+  CheckReplicasCollective(replicated, state_.step, world_.control);
   if (record_ != nullptr) {
     record_->Pause("checkpoint");
     record_->Save(state_, parts_.recipe->Parameters(), parts_.optimizer->State(), must_succeed);

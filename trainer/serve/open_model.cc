@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/hash.h"
-#include "trainer/checkpoint/checkpoint_folder.h"
+#include "base/run/checkpoint_store.h"
 #include "trainer/checkpoint/tensor_file.h"
 #include "trainer/checkpoint/train_state.h"
 #include "trainer/config/root_config.h"
@@ -24,30 +24,18 @@ TrainState ReadState(const std::string& step_dir) {
 
 // The best step by validation where there is one, else the newest that verifies.
 std::string ChooseStep(const std::string& run_dir) {
-  std::vector<std::string> problems;
-  const std::string ckpt = JoinPath(run_dir, "ckpt");
-  const auto newest = NewestValidCheckpoint(PosixFs(), ckpt, &problems);
-  if (!newest) {
-    throw Error(ErrorCode::kCheckpoint,
-                problems.empty() ? "the run has no checkpoint yet"
-                                 : "every checkpoint is damaged: " + problems.front(),
-                run_dir, "train it, or name an export");
+  const CheckpointStore store(PosixFs(), JoinPath(run_dir, "ckpt"));
+  const CheckpointScan scan = store.FindNewestValid();
+  scan.ThrowIfOnlyDamaged();
+  if (scan.none()) {
+    throw Error(ErrorCode::kCheckpoint, "the run has no checkpoint yet", run_dir, "train it, or name an export");
   }
-  const TrainState state = ReadState(newest->path);
-  for (const CheckpointFolder& folder : ListCheckpoints(PosixFs(), ckpt)) {
-    if (!state.best_metric.empty() && folder.step == state.best_step &&
-        VerifyCheckpoint(PosixFs(), folder.path).empty()) {
-      return folder.path;
-    }
-  }
-  return newest->path;
+  const std::optional<int64_t> best = store.BestStep();
+  return best ? store.DirOf(*best) : scan.newest->dir;
 }
 
 OpenedModel OpenStep(const std::string& step_dir, const OpenOptions& how) {
-  const std::string problem = VerifyCheckpoint(PosixFs(), step_dir);
-  if (!problem.empty()) {
-    throw Error(ErrorCode::kCheckpoint, problem, step_dir, "use another step of the run");
-  }
+  VerifyCheckpoint(step_dir);
   OpenedModel model;
   model.run_dir = DirName(DirName(step_dir));
   RootConfig config;
