@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "base/error.h"
 #include "base/fs.h"
@@ -70,6 +71,25 @@ RunStart FindRunStartCollective(const std::string& run_dir, Section& root, const
   start.checkpoint = told.at("checkpoint").get<std::string>();
   start.state = TrainStateFromJson(told.at("state").get<std::string>(), start.checkpoint);
   return start;
+}
+
+void RefuseCrashLoop(const std::string& run_dir) {
+  constexpr int kStarts = 3;
+  const std::string path = JoinPath(run_dir, "events.jsonl");
+  if (!PosixFs().Exists(path)) return;
+  std::istringstream lines(ReadFileToString(path));
+  int failures = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const auto row = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!row.is_object()) continue;
+    const std::string event = row.value("event", "");
+    if (event == "checkpoint") failures = 0;
+    if (event == "end") failures = row.value("state", "") == "failed" ? failures + 1 : 0;
+  }
+  if (failures < kStarts) return;
+  throw Error(ErrorCode::kNoProgress,
+              fmt::format("the last {} starts failed without a new checkpoint", failures), path,
+              "look at the reason in status.json; a start that is not a restart of a job is always tried");
 }
 
 void CheckSameInputs(const TrainState& state, const std::string& data_sha256, const std::string& cells_sha256,

@@ -34,6 +34,11 @@ RunStart FindRunStart(const std::string& run_dir, Section& root, const std::stri
 RunStart FindRunStartCollective(const std::string& run_dir, Section& root, const std::string& resolved_yaml,
                                 bool fresh, Communicator& control);
 
+// Whether a restarted job is in a crash loop: throws Error(kNoProgress) when the last three starts in
+// events.jsonl failed without a checkpoint between them. Starts that were preempted, or ended without a word
+// (a lost node), do not count.
+void RefuseCrashLoop(const std::string& run_dir);
+
 // Throws Error(kUsage) when the data, the cells or the order are not those that the state was trained with.
 void CheckSameInputs(const TrainState& state, const std::string& data_sha256, const std::string& cells_sha256,
                      const std::string& order);

@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -21,6 +22,8 @@ namespace {
 std::unique_ptr<RunFolder> OpenFolder(const TrainCommand& command, const RunStart& start,
                                       const TrainingData& data, World& world) {
   if (!world.is_first()) return nullptr;
+  const char* restarts = std::getenv("SLURM_RESTART_COUNT");
+  if (restarts != nullptr && std::atoi(restarts) > 0) RefuseCrashLoop(command.config.run.dir);
   auto folder = std::make_unique<RunFolder>(command.config.run.dir, command.config.log,
                                             command.config.checkpoint, command.take_lock);
   folder->SetStatus("starting", 0, "");
@@ -76,6 +79,16 @@ void FillPosition(const TrainCommand& command, const RunStart& start, const Load
   state.batches_per_epoch = loader.batches_per_epoch();
   state.total_steps = TotalSteps(command.config.train, state.batches_per_epoch);
   state.order = loader.order_name();
+}
+
+void Failed(RunFolder& folder, int code, const std::string& reason) {
+  try {
+    folder.EndProgress();
+    folder.Event("end", {{"state", "failed"}, {"reason", reason}});
+    folder.SetStatus("failed", code, reason);
+  } catch (const Error& error) {
+    folder.Warn(fmt::format("the failure could not be written down: {}", error.what()));
+  }
 }
 
 int Report(const TrainCommand& command, RunFolder* folder, const Training& training, TrainingEnd end) {
@@ -164,10 +177,10 @@ int TrainCollective(TrainCommand& command, World& world) {
   try {
     return Run(command, start, data, folder.get(), world);
   } catch (const Error& error) {
-    if (folder) folder->SetStatus("failed", error.exit_code(), error.what());
+    if (folder) Failed(*folder, error.exit_code(), error.what());
     throw;
   } catch (const std::exception& error) {
-    if (folder) folder->SetStatus("failed", static_cast<int>(ErrorCode::kBug), error.what());
+    if (folder) Failed(*folder, static_cast<int>(ErrorCode::kBug), error.what());
     throw;
   }
 }

@@ -117,6 +117,11 @@ TEST_F(RunFilesTest, KeepsTheResolvedConfiguration) {
   EXPECT_EQ(run.ReadResolved(), "a: 1\n");
 }
 
+TEST(JsonRow, NestsNumbers) {
+  EXPECT_EQ(ToJson({{"step", int64_t{3}}, {"terms", JsonNumbers{{"b", 0.5}, {"a", std::nan("")}}}}),
+            R"({"step":3,"terms":{"a":"nan","b":0.5}})");
+}
+
 TEST(JsonRow, WritesWhatJsonCannotSayAsText) {
   EXPECT_EQ(ToJson({{"a", std::nan("")},
                     {"b", INFINITY},
