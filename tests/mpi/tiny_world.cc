@@ -12,7 +12,7 @@
 #include "base/rng.h"
 #include "data/shard/dataset_writer.h"
 #include "data/split/split_sidecar.h"
-#include "data/synth/jpeg_encoder.h"
+#include "data/image/jpeg_encode.h"
 #include "geo/cell_table.h"
 
 using namespace graticule;  // NOLINT: a test program of one file
@@ -22,8 +22,8 @@ namespace {
 constexpr int kTowns = 12;
 
 // Flat colours of the town with noise, and a bright bar whose height is the town's second cue.
-RgbImage Paint(int town, Rng& rng) {
-  RgbImage image;
+Image Paint(int town, Rng& rng) {
+  Image image;
   image.width = 48 + static_cast<int>(rng.Below(24));
   image.height = 40 + static_cast<int>(rng.Below(16));
   for (int y = 0; y < image.height; ++y) {
@@ -31,7 +31,7 @@ RgbImage Paint(int town, Rng& rng) {
       const bool bar = y * kTowns / image.height == town;
       for (int c = 0; c < 3; ++c) {
         const int base = bar ? 230 : 40 + (town * (31 + 20 * c)) % 150;
-        image.pixels.push_back(static_cast<uint8_t>(base + static_cast<int>(rng.Below(25))));
+        image.rgb.push_back(static_cast<uint8_t>(base + static_cast<int>(rng.Below(25))));
       }
     }
   }
@@ -71,8 +71,8 @@ int main(int argc, char** argv) {
     const int town = static_cast<int>(rng.Below(kTowns));
     const LatLon place{-55.0 + 10.0 * town + rng.Uniform(-0.5, 0.5),
                        -160.0 + 27.0 * town + rng.Uniform(-0.5, 0.5)};
-    const RgbImage image = Paint(town, rng);
-    writer.Append(fmt::format("tiny-{:05}", i), encoder.Encode(image, 90),
+    const Image image = Paint(town, rng);
+    writer.Append(fmt::format("tiny-{:05}", i), encoder.Encode(image.view(), 90),
                   {static_cast<uint16_t>(image.width), static_cast<uint16_t>(image.height), 0},
                   Facts(place, town, rng));
     split.label.push_back(i % 5 == 4 ? 1 : 0);
