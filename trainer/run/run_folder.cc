@@ -1,7 +1,9 @@
 #include "trainer/run/run_folder.h"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
+#include <thread>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -16,25 +18,36 @@ namespace {
 
 constexpr double kStatusEveryS = 5;
 
-std::string Made(const std::string& path) {
+// A launcher may return before the last process of a killed attempt is gone: the owner gets a moment to
+// leave.
+std::unique_ptr<RunLock> TakeLock(const std::string& path, bool take) {
   PosixFs().MakeDirs(path);
-  return path;
+  constexpr double kPatienceS = 15;
+  const double begin_s = SystemClock().MonotonicSeconds();
+  for (;;) {
+    try {
+      return std::make_unique<RunLock>(PosixFs(), SystemClock(), path, CurrentOwner(), take);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kUsage || SystemClock().MonotonicSeconds() - begin_s > kPatienceS) throw;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(250));
+  }
 }
 
 }  // namespace
 
 struct RunFolder::Live {
   Live(const std::string& path, const LogConfig& log, const CheckpointConfig& checkpoints, bool take_lock)
-      : lock(PosixFs(), SystemClock(), Made(path), CurrentOwner(), take_lock),
+      : lock(TakeLock(path, take_lock)),
         files(PosixFs(), SystemClock(), path),
         store(PosixFs(), JoinPath(path, "ckpt"),
               {.keep_last = static_cast<int>(std::max<int64_t>(2, checkpoints.keep))}),
         log(log) {
-    store.SetGuard([this] { lock.Check(); });
+    store.SetGuard([this] { lock->Check(); });
     store.RemoveLitter();
   }
 
-  RunLock lock;
+  std::unique_ptr<RunLock> lock;
   RunFiles files;
   CheckpointStore store;
   LogConfig log;
@@ -80,7 +93,7 @@ void RunFolder::BeginProgress(int64_t start, int64_t total) {
 }
 
 void RunFolder::Progress(int64_t step, const std::string& text) {
-  live_->lock.Beat();
+  live_->lock->Beat();
   live_->progress->Update(step, text);
   const double now_s = SystemClock().MonotonicSeconds();
   if (now_s - live_->status_s < kStatusEveryS) return;
