@@ -127,9 +127,11 @@ Comparison CompareWithBaselines(const std::map<std::string, std::string>& eval_f
   comparison.table = TableOf("all parts", summary);
   for (const auto& [part, group] : parts.items()) comparison.table += TableOf(part, group);
   const double over_common = Ratio(summary, "common_cell"), over_colour = Ratio(summary, "colour_knn");
-  comparison.table += fmt::format(
-      "within 750 km the model is {:.1f} x the most common cell and {:.1f} x the colour neighbour\n",
-      over_common, over_colour);
+  if (std::isfinite(over_common) && std::isfinite(over_colour)) {
+    comparison.table += fmt::format(
+        "within 750 km the model is {:.1f} x the most common cell and {:.1f} x the colour neighbour\n",
+        over_common, over_colour);
+  }
   summary["parts"] = parts;
   summary["ratios_750"] = {{"common_cell", over_common}, {"colour_knn", over_colour}};
   summary["largest_cell_share"] = baselines.value("largest_cell_share", kNaN);
