@@ -87,6 +87,8 @@ wait "$launcher" && { echo "demo: the launcher ended well although a rank was ki
 step "the same command again resumes from the last checkpoint"
 "${train[@]}"
 train_seconds=$((SECONDS - train_started))
+attempts=$(sed -n 's/.*"attempt": *"\([^"]*\)".*/\1/p' "$run/metrics.jsonl" | sort -u | wc -l)
+(( attempts >= 2 )) || { echo "demo: the run started anew instead of going on after the kill" >&2; exit 70; }
 
 step "evaluate the held-out places"
 for part in near far; do
