@@ -60,7 +60,7 @@ GeocellsOptions Options() {
                     .mlp_width = 32,
                     .projection = 8,
                     .activation = "quick_gelu"};
-  o.cells = BuildS2Cells(kTowns, {.min_images = 1, .max_images = 1, .min_level = 2, .max_level = 12});
+  o.cells = BuildS2Cells(kTowns, {.min_images = 0, .max_images = 1, .min_level = 2, .max_level = 12});
   o.seed = 5;
   return o;
 }
