@@ -1,12 +1,13 @@
 // Times training steps of a tower: forward, mean over tokens, linear head, cross-entropy, backward, fused
 // AdamW.
 //   tower_step WIDTH LAYERS HEADS IMAGE PATCH BATCH STEPS THREADS [bf16] [recompute]
-// Prints one line of JSON with the seconds of every step. Its Python counterpart is bench/tower_step.py,
-// which starts both in turn.
+// Prints one line of JSON with the seconds of every step, by the clock and of CPU. Its Python counterpart is
+// bench/tower_step.py, which starts both in turn.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/grad_mode.h>
 #include <torch/csrc/autograd/variable.h>
@@ -25,6 +26,12 @@ namespace {
 using namespace graticule;
 
 constexpr int64_t kCells = 300;
+
+double CpuSeconds() {
+  timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
 
 struct Adam {
   std::vector<at::Tensor> parameters, averages, squares, steps;
@@ -74,9 +81,10 @@ int main(int argc, char** argv) {
   Adam adam(parameters);
   const at::Tensor images = at::randn({batch, 3, config.image_size, config.image_size});
   const at::Tensor labels = at::rand({batch, kCells});
-  std::string times;
+  std::string times, cpu_times;
   double loss_value = 0;
   for (int64_t step = 0; step < steps; ++step) {
+    const double cpu_start = CpuSeconds();
     const auto start = std::chrono::steady_clock::now();
     const at::Tensor pooled = Pool(tower.Forward(images, false, false), "mean");
     const at::Tensor loss =
@@ -86,9 +94,11 @@ int main(int argc, char** argv) {
     loss_value = loss.item<double>();
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
     times += fmt::format("{}{:.6f}", step ? ", " : "", spent.count());
+    cpu_times += fmt::format("{}{:.6f}", step ? ", " : "", CpuSeconds() - cpu_start);
   }
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  fmt::print("{{\"steps_s\": [{}], \"loss\": {:.6f}, \"peak_mib\": {}, \"page_faults\": {}}}\n", times,
-             loss_value, usage.ru_maxrss / 1024, usage.ru_minflt);
+  fmt::print(
+      "{{\"steps_s\": [{}], \"cpu_s\": [{}], \"loss\": {:.6f}, \"peak_mib\": {}, \"page_faults\": {}}}\n",
+      times, cpu_times, loss_value, usage.ru_maxrss / 1024, usage.ru_minflt);
 }

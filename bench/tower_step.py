@@ -1,6 +1,6 @@
 """Step time of our tower beside the same model in Python PyTorch, in one run.
 
-    .deps/oracles/bin/python bench/tower_step.py [--threads 2] [--rounds 3] [--markdown FILE]
+    .deps/oracles/bin/python bench/tower_step.py [--threads 2] [--rounds 3] [--markdown bench/results/tower_step.md]
 
 Both sides take the same shape, batch, threads and precision, and do forward, mean over tokens, linear head, soft
 cross-entropy, backward and fused AdamW. They run in turn, each in a process of its own; a figure is the median over
@@ -45,9 +45,9 @@ def python_side(width, layers, heads, image, patch, batch, steps, threads, *opti
     adam = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.01, fused=True)
     images, labels = torch.randn(batch, 3, image, image), torch.rand(batch, CELLS)
     autocast = torch.autocast("cpu", torch.bfloat16) if "bf16" in options else contextlib.nullcontext()
-    times = []
+    times, cpu_times = [], []
     for _ in range(steps):
-        start = time.perf_counter()
+        start, cpu_start = time.perf_counter(), time.process_time()
         with autocast:
             pooled = model(pixel_values=images).last_hidden_state.float().mean(1)
         loss = -(torch.log_softmax(head(pooled), 1) * labels).sum() / batch
@@ -56,13 +56,19 @@ def python_side(width, layers, heads, image, patch, batch, steps, threads, *opti
         adam.zero_grad(set_to_none=True)
         value = loss.item()
         times.append(time.perf_counter() - start)
-    print(json.dumps({"steps_s": times, "loss": value,
+        cpu_times.append(time.process_time() - cpu_start)
+    print(json.dumps({"steps_s": times, "cpu_s": cpu_times, "loss": value,
                       "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}))
 
 
 def run(command):
     environment = dict(os.environ, ONEDNN_MAX_CPU_ISA="AVX512_CORE_BF16")  # some machines announce AMX in vain
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
+
+
+def add(side, result):
+    """Steps by the clock, steps in CPU seconds, peak memory; the first two steps warm up."""
+    return side[0] + result["steps_s"][2:], side[1] + result["cpu_s"][2:], max(side[2], result["peak_mib"])
 
 
 def machine(threads):
@@ -85,23 +91,21 @@ def main():
         if args.only not in name:
             continue
         numbers = [str(n) for n in (*shape, args.threads)]
-        ours, theirs, peak = [], [], [0, 0]
+        ours, theirs = ([], [], 0), ([], [], 0)
         for _ in range(args.rounds):
-            a = run([tool, *numbers, *options])
-            b = run([sys.executable, __file__, "--python-side", *numbers, *options])
-            ours += a["steps_s"][2:]
-            theirs += b["steps_s"][2:]
-            peak = [max(peak[0], a["peak_mib"]), max(peak[1], b["peak_mib"])]
-        mine, python = statistics.median(ours), statistics.median(theirs)
-        rows.append((name, mine, python, python / mine, min(theirs) / min(ours), shape[5] / mine, *peak))
-        print("{}: {:.3f} s, Python {:.3f} s, ratio {:.2f} (of fastest steps {:.2f}), {:.0f} images/s, {} and {} MiB".format(*rows[-1]),
-              flush=True)
+            ours = add(ours, run([tool, *numbers, *options]))
+            theirs = add(theirs, run([sys.executable, __file__, "--python-side", *numbers, *options]))
+        wall, cpu = ([statistics.median(side[i]) for side in (ours, theirs)] for i in (0, 1))
+        rows.append("| {} | {:.3f} | {:.3f} | **{:.2f}** | {:.3f} | {:.3f} | **{:.2f}** | {:.0f} | {} | {} |".format(
+            name, *wall, wall[1] / wall[0], *cpu, cpu[1] / cpu[0], shape[5] / wall[0], ours[2], theirs[2]))
+        print(rows[-1], flush=True)
     if args.markdown:
         lines = ["# Step time of the tower beside Python PyTorch", "", machine(args.threads) + ".",
-                 "Written by `bench/tower_step.py`; its head says what a step is. Ratios above 1: ours is faster.", "",
-                 "| case | ours, median s | Python, median s | ratio | ratio of fastest steps | ours, images/s | ours, peak MiB | Python, peak MiB |",
-                 "|---|---|---|---|---|---|---|---|"]
-        lines += ["| {} | {:.3f} | {:.3f} | {:.2f} | {:.2f} | {:.0f} | {} | {} |".format(*row) for row in rows]
+                 f"Load of the machine when this was written: {os.getloadavg()[1]:.1f} (5 minutes).",
+                 "Written by `bench/tower_step.py`, whose head says what a step is. Medians of seconds a step, by the clock and of",
+                 "CPU (user and system, all threads); a ratio above 1 means that ours needs less.", "",
+                 "| case | ours, s | Python, s | ratio | ours, CPU s | Python, CPU s | ratio | ours, images/s | ours, peak MiB | Python, peak MiB |",
+                 "|---|---|---|---|---|---|---|---|---|---|", *rows]
         pathlib.Path(args.markdown).write_text("\n".join(lines) + "\n")
 
 

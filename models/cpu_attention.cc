@@ -7,6 +7,8 @@
 #include <cmath>
 #include <vector>
 
+#include "models/cpu_kernels.h"
+
 namespace graticule {
 namespace {
 
@@ -214,12 +216,13 @@ class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
 }  // namespace
 
 bool CpuAttentionApplies(const at::Tensor& qkv_BT3W, int64_t heads) {
-  return qkv_BT3W.is_cpu() && qkv_BT3W.scalar_type() == at::kFloat && qkv_BT3W.is_contiguous() &&
-         qkv_BT3W.size(1) <= kMaxTokens && qkv_BT3W.size(2) / 3 / heads % kLanes == 0;
+  return UsesCpuKernels(qkv_BT3W) && qkv_BT3W.is_contiguous() && qkv_BT3W.size(1) <= kMaxTokens &&
+         qkv_BT3W.size(2) / 3 / heads % kLanes == 0;
 }
 
 at::Tensor CpuAttention(const at::Tensor& qkv_BT3W, int64_t heads) {
-  return AttentionFunction::apply(qkv_BT3W, heads);
+  if (qkv_BT3W.scalar_type() == at::kFloat) return AttentionFunction::apply(qkv_BT3W, heads);
+  return AttentionFunction::apply(qkv_BT3W.to(at::kFloat), heads).to(qkv_BT3W.scalar_type());
 }
 
 }  // namespace graticule

@@ -2,8 +2,9 @@
 // oneDNN (twice as fast as the BLAS of the wheel where that does not know the CPU:
 // bench/results/tower_step.md), and the MLP's bias and activation in one pass over memory instead of five.
 //
-// All tensors: contiguous fp32 on the CPU unless said otherwise. Results depend on the number of ATen threads
-// only through summation order, and repeat exactly for the same number. Pure functions.
+// All tensors: contiguous fp32 or bf16 on the CPU, all of one dtype; arithmetic inside is fp32. Results
+// depend on the number of ATen threads only through summation order, and repeat exactly for the same number.
+// Pure functions.
 #pragma once
 
 #include <ATen/core/Tensor.h>

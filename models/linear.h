@@ -1,7 +1,7 @@
 // The block's affine maps as autograd Functions: y = x W^T + b with the residual, the three attention inputs
 // or the MLP's activation folded in, so that each tensor of a block's size is written once.
 //
-// On the CPU in fp32 they run on models/cpu_kernels.h; elsewhere they are the library's operators. Shapes: x
+// On the CPU they run on models/cpu_kernels.h; elsewhere they are the library's operators. Shapes: x
 // is
 // [..., in], weights [out, in], biases [out] (or undefined in Linear). Gradients go to every input that
 // requires one.
