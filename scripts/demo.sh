@@ -41,7 +41,8 @@ scripts/build.sh release
 built=$SECONDS
 
 step "draw the demo world: $osv + $mp16 images"
-graticule data synth --out "$data/world" --seed "$seed" --osv "$osv" --mp16 "$mp16"
+draw() { graticule data synth --out "$data/world" --seed "$seed" --osv "$osv" --mp16 "$mp16"; }
+draw || { echo "demo: replacing the world of another version"; rm -rf "${data:?}/world"; draw; }
 
 step "import both downloads"
 import() {  # layout, folder: skipped when the shards of this world are already there

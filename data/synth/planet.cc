@@ -11,8 +11,8 @@ namespace graticule {
 namespace {
 
 constexpr double kKmPerDegree = 111.2;
-// Cells per regional field; 200 cells of the sphere are about 1,600 km wide.
-constexpr std::array<int, kRoadMarking> kFieldCells = {220, 180, 200, 180, 240, 260, 160};
+// Cells per regional field; 100 cells of the sphere are about 2,250 km wide.
+constexpr std::array<int, kRoadMarking> kFieldCells = {110, 90, 100, 90, 120, 130, 80};
 // Streams of the planet's own generator, kept apart from those of the images by `epoch`.
 enum Stream : uint64_t { kImages = 0, kTowns = 1, kFields = 2 };
 

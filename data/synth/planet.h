@@ -1,7 +1,7 @@
 // The demo planet: where its towns are, and what is true at a place (climate, relief, driving side, building
 // style).
 //
-// Building style is a handful of fields, each a Voronoi diagram of the sphere with cells some 1,500 km wide
+// Building style is a handful of fields, each a Voronoi diagram of the sphere with cells some 2,000 km wide
 // and few values. No single field says where one is; where several are visible at once they narrow it to a
 // region of about 500 km. Every field also holds in places no training image shows, so a model can locate
 // towns it never saw.
