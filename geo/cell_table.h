@@ -2,7 +2,7 @@
 //
 // Invariant: cells are disjoint and row = class. They need not cover the globe: CellOf gives no answer
 // outside (the label is masked), NearestCell always answers (evaluation only). File: cells.safetensors
-// (CONTRACTS 3): `centre_latlon` f64 [K,2], `count` i64 [K], `parent` i64 [K] (-1 none), and one of `s2_id`
+// (docs/CELLS.md): `centre_latlon` f64 [K,2], `count` i64 [K], `parent` i64 [K] (-1 none), and one of `s2_id`
 // u64 [K], `box` f64 [K,4] (min_lat, min_lon, max_lat, max_lon); metadata {kind, options,
 // training_data_sha256, version}. Degrees. Immutable after loading; lookups are thread-safe.
 // Fails with Error(kData) naming file and row when a file breaks the invariant, and when no cell is left to
@@ -56,7 +56,7 @@ struct QuadtreeOptions {
 
 // Builders are deterministic in the multiset of points; points that are not IsValid are left out.
 
-// PlaNet-style adaptive S2 cells (specs/g3-and-mp16pro section 7), in the order of their ids.
+// PlaNet-style adaptive S2 cells (Weyand et al. 2016), in the order of their ids.
 std::shared_ptr<const CellTable> BuildS2Cells(std::span<const LatLon> points, const S2CellOptions& options,
                                               const std::string& training_data_sha256 = "");
 // One table per entry of max_images (falling: coarse, middle, fine). Every cell lies in exactly one cell of
@@ -64,7 +64,7 @@ std::shared_ptr<const CellTable> BuildS2Cells(std::span<const LatLon> points, co
 std::vector<std::shared_ptr<const CellTable>> BuildNestedS2Cells(
     std::span<const LatLon> points, std::span<const int64_t> max_images, const S2CellOptions& options,
     const std::string& training_data_sha256 = "");
-// OSV-5M's quadtree (specs/datasets 2.3), leaves in depth-first order.
+// OSV-5M's quadtree, leaves in depth-first order.
 std::shared_ptr<const CellTable> BuildQuadtreeCells(std::span<const LatLon> points,
                                                     const QuadtreeOptions& options,
                                                     const std::string& training_data_sha256 = "");

@@ -14,8 +14,8 @@ struct LatLon {
   bool operator==(const LatLon&) const = default;
 };
 
-inline constexpr double kEvaluationRadiusKm = 6371.0;   // distances in reports (CONTRACTS 8)
-inline constexpr double kSoftLabelRadiusKm = 6378.137;  // haversine-smoothed labels (specs: PIGEON section 4)
+inline constexpr double kEvaluationRadiusKm = 6371.0;   // distances in reports
+inline constexpr double kSoftLabelRadiusKm = 6378.137;  // haversine-smoothed labels (PIGEON, eq. 1)
 
 // Great-circle distance in km; the haversine argument is clamped to [0, 1].
 double HaversineKm(LatLon a, LatLon b, double radius_km = kEvaluationRadiusKm);

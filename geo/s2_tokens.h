@@ -35,8 +35,8 @@ uint64_t S2LastLeaf(uint64_t id);
 std::string S2Token(uint64_t id);
 uint64_t S2FromToken(std::string_view token);
 
-// GeoToken's sequence (specs/geotoken 4.4): the cube face in [0, 6), then level/group tokens in [0, 4^group).
-// `group` levels go into one token; it must divide the level.
+// GeoToken's sequence (token layout of the GeoToken paper): the cube face in [0, 6), then level/group tokens
+// in [0, 4^group). `group` levels go into one token; it must divide the level.
 std::vector<int> GeoTokens(uint64_t id, int group = 2);
 // The cell of a sequence, also of a prefix of one: n tokens give level (n - 1) * group.
 uint64_t S2FromGeoTokens(const std::vector<int>& tokens, int group = 2);

@@ -1,5 +1,5 @@
 // What a batch script should do after mpirun returned: requeue, stop or done. The truth is the run's
-// status.json, because mpirun's own code says little after a lost node (CONTRACTS: restart rules).
+// status.json, because mpirun's own code says little after a lost node (docs/RUNS.md).
 #pragma once
 
 #include <optional>

@@ -1,5 +1,5 @@
 // Losses of the auxiliary heads, each a sum over the labelled entries; the caller divides by how many those
-// are in the global batch (CONTRACTS 5). fp32, any device; targets carry no graph.
+// are in the global batch (docs/DETERMINISM.md). fp32, any device; targets carry no graph.
 #pragma once
 
 #include <ATen/core/Tensor.h>

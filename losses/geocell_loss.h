@@ -2,7 +2,8 @@
 //
 // Labels need not sum to 1 (the gradient is S p - y with S = sum_k y_k), and an all-zero row contributes
 // nothing: that is how rows are masked. The caller divides by the number of labelled rows of the global batch
-// (CONTRACTS 5). One Function: keeps the log-probabilities, no one-hot, no per-row scalars. fp32, any device.
+// (docs/DETERMINISM.md). One Function: keeps the log-probabilities, no one-hot, no per-row scalars. fp32, any
+// device.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,4 +1,4 @@
-// The directory that serves a trained model (CONTRACTS 7). `from_pretrained` of Hugging Face's
+// The directory that serves a trained model (docs/RUNS.md). `from_pretrained` of Hugging Face's
 // CLIPVisionModelWithProjection loads it as it is; the rest is what geolocation adds.
 //
 //   model.safetensors          the tower, HF keys only        heads.safetensors   "heads.<name>.*" and

@@ -2,7 +2,7 @@
 //
 // A block is a pure function of its input and its 16 weights. RecomputedBlock keeps the input alone and runs
 // the block again in backward; as an autograd Function with the weights as inputs it returns their gradients,
-// so that accumulation hooks fire exactly once (CONTRACTS 5). Thread rule: that of autograd.
+// so that accumulation hooks fire exactly once. Thread rule: that of autograd.
 #pragma once
 
 #include <ATen/core/Tensor.h>

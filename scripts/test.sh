@@ -1,23 +1,24 @@
 #!/usr/bin/env bash
 # Builds graticule and passes its tests.
 #
-#   scripts/test.sh [--oracles] [--long] [--ci]
+#   scripts/test.sh [--oracles] [--long] [--ci] [--sanitize]
 #
 #   --oracles  also compares with the Python reference implementations (installs about 5 GB once);
 #              without it those tests are skipped, and say so
 #   --long     the long forms of the fault tests (20 killed and resumed runs instead of 3)
-#   --ci       everything a change must pass: --oracles, the CUDA module, sanitizers and 10 s of fuzzing per parser,
-#              and the demo in its short form
+#   --ci       what a change must pass: --oracles, the CUDA module, and the demo in its short form
+#   --sanitize also the torch-free rooms under ASan and UBSan, and 10 s of fuzzing per parser
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-options=() ci=no
+options=() ci=no sanitize=no
 for option in "$@"; do
   case $option in
     --oracles) options+=(--oracles) ;;
     --long) export GRATICULE_LONG_TESTS=1 ;;
-    --ci) ci=yes; options+=(--oracles --cuda --dev) ;;
-    -h|--help) sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    *) echo "test.sh: unknown option $option (known: --oracles --long --ci)" >&2; exit 2 ;;
+    --ci) ci=yes; options+=(--oracles --cuda) ;;
+    --sanitize) sanitize=yes ;;
+    -h|--help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "test.sh: unknown option $option (known: --oracles --long --ci --sanitize)" >&2; exit 2 ;;
   esac
 done
 step() { printf '\n== %s (%d s)\n' "$1" "$SECONDS"; }
@@ -26,12 +27,14 @@ step "build"
 scripts/build.sh release ${options[@]+"${options[@]}"}
 step "tests"
 ctest --test-dir build/release --output-on-failure -j1
-if [[ $ci == yes ]]; then
+if [[ $sanitize == yes ]]; then
   step "sanitizers (ASan, UBSan) over the torch-free rooms"
-  scripts/build.sh asan
+  scripts/build.sh asan --dev
   ctest --test-dir build/asan --output-on-failure -L unit
   step "fuzzing, 10 s a parser"
   scripts/fuzz.sh 10
+fi
+if [[ $ci == yes ]]; then
   step "demo, short form"
   scripts/demo.sh --quick
 fi

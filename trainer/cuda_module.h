@@ -1,4 +1,4 @@
-// Everything that knows CUDA, seen from the program: libgraticule_cuda.so behind one interface (DESIGN 5.1).
+// Everything that knows CUDA, seen from the program: libgraticule_cuda.so behind one interface.
 //
 // The module is opened when the device is `cuda`, before the first tensor is made; after that ATen's CUDA
 // device works like any other. Built whenever nvcc is there; running it needs the full torch wheel's

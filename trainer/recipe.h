@@ -1,7 +1,7 @@
-// What is trained (CONTRACTS 5). A recipe owns the model, encodes a micro-batch and turns outputs into named
-// loss terms, each a sum and the weight it must be divided by; the step loop sums the weights of the whole
-// global batch before the first backward, so masks, accumulation and the number of ranks never change the
-// objective. Adding one: a file pair in trainer/recipes/, a line in registry.cc, a config, a test.
+// What is trained (docs/DETERMINISM.md). A recipe owns the model, encodes a micro-batch and turns outputs
+// into named loss terms, each a sum and the weight it must be divided by; the step loop sums the weights of
+// the whole global batch before the first backward, so masks, accumulation and the number of ranks never
+// change the objective. Adding one: a file pair in trainer/recipes/, a line in registry.cc, a config, a test.
 #pragma once
 
 #include <ATen/core/Tensor.h>

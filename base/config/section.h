@@ -27,7 +27,7 @@
 
 namespace graticule {
 
-// Whether a changed value stops a resume (CONTRACTS 7): fixed fields must match the checkpoint.
+// Whether a changed value stops a resume (docs/RUNS.md): fixed fields must match the checkpoint.
 enum class OnResume : uint8_t { kFree, kWarn, kFixed };
 
 struct FieldInfo {

@@ -1,4 +1,4 @@
-// The ranks of this run: who I am, how many we are, and the two communicators (CONTRACTS 6).
+// The ranks of this run: who I am, how many we are, and the two communicators (docs/COMM.md).
 //
 // Without launcher variables (mpirun, srun with PMI) this is a world of one and no MPI is opened. Otherwise
 // libgraticule_mpi.so beside the executable is, and it alone owns MPI_Init and MPI_Finalize.

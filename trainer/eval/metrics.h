@@ -1,7 +1,7 @@
 // How far predictions are from the truth: shares within radii, median, mean, GeoScore, per country, with
 // intervals.
 //
-// Definitions (CONTRACTS 8): haversine with R = 6371.0 km; "within r" is strictly less than r; GeoScore is
+// Definitions (docs/RUNS.md): haversine with R = 6371.0 km; "within r" is strictly less than r; GeoScore is
 // the mean of unrounded scores; the median of an even number is the mean of the middle two. A record without
 // a known place is in no denominator and is counted. Pure functions of their arguments; intervals depend on
 // the seed alone. Torch-free. Fails with Error(kNumerics) naming the record when a prediction is not a place.

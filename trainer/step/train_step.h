@@ -1,4 +1,4 @@
-// One optimiser step over this rank's share of the global batch (CONTRACTS 5).
+// One optimiser step over this rank's share of the global batch (docs/DETERMINISM.md).
 //
 // Order of things: the weights of the whole global batch are summed over the ranks on the control
 // communicator while the first forward pass runs; each micro-batch is encoded, its terms scaled by 1 / global
