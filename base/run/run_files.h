@@ -77,8 +77,8 @@ class RunFiles {
 // Parses status.json. Throws Error(kCheckpoint) where it is malformed or missing.
 RunStatusFile ReadStatusFile(const std::string& path);
 
-// "<job>_<array task>_<restart count>" under SLURM (task "-" outside arrays), else a random id, the same all
-// process long.
+// GRATICULE_ATTEMPT where a job script sets it, else "<job>_<array task>_<restart count>" under SLURM (0 for
+// what is unset), else a random id, the same all process long.
 std::string CurrentAttemptId();
 
 }  // namespace graticule
