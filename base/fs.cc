@@ -8,10 +8,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <thread>
 
 namespace graticule {
 namespace {
@@ -78,6 +81,9 @@ class PosixWritable : public WritableFile {
   uint64_t end_;
 };
 
+constexpr int kRepeats = 3;
+std::atomic<int64_t> g_repeated_reads{0};
+
 class PosixReadable : public ReadableFile {
  public:
   PosixReadable(std::string path, int fd) : path_(std::move(path)), fd_(fd) {
@@ -91,7 +97,7 @@ class PosixReadable : public ReadableFile {
   void ReadAt(uint64_t offset, void* out, size_t bytes) const override {
     auto* at = static_cast<char*>(out);
     // Network file systems return EIO and short reads under load; asking again is the documented remedy.
-    int retries = 3;
+    int tries = 0;
     while (bytes > 0) {
       const ssize_t n = ::pread(fd_.get(), at, bytes, static_cast<off_t>(offset));
       if (n > 0) {
@@ -102,7 +108,11 @@ class PosixReadable : public ReadableFile {
       }
       if (n < 0 && errno == EINTR) continue;
       if (n < 0 && errno != EIO) Fail("read", path_, errno);
-      if (retries-- > 0) continue;
+      if (tries < kRepeats) {
+        g_repeated_reads.fetch_add(1, std::memory_order_relaxed);
+        std::this_thread::sleep_for(std::chrono::milliseconds(1 << (4 * tries++)));  // 1, 16, 256 ms
+        continue;
+      }
       if (n < 0) Fail("read", path_, EIO);
       throw Error(ErrorCode::kData,
                   fmt::format("the file ends {} bytes too early at offset {}", bytes, offset), path_,
@@ -205,6 +215,8 @@ FileSystem& PosixFs() {
   static Posix fs;
   return fs;
 }
+
+int64_t RepeatedReads() { return g_repeated_reads.load(std::memory_order_relaxed); }
 
 std::string ReadFileToString(const std::string& path, uint64_t limit_bytes) {
   const auto file = PosixFs().Open(path);

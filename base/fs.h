@@ -32,7 +32,7 @@ class ReadableFile {
  public:
   virtual ~ReadableFile() = default;
   virtual uint64_t size() const = 0;
-  // Reads exactly `bytes`; EIO and short reads are retried 3 times, then Error(kData).
+  // Reads exactly `bytes`; EIO and short reads are retried 3 times with growing pauses, then Error(kData).
   virtual void ReadAt(uint64_t offset, void* out, size_t bytes) const = 0;
   virtual int fd() const = 0;  // -1 where there is none
 };
@@ -62,6 +62,9 @@ FileSystem& PosixFs();
 // Wraps `inner`; before each mutating call asks `fault(operation, path)`, which may throw or _exit.
 std::unique_ptr<FileSystem> MakeFaultyFs(
     FileSystem& inner, std::function<void(std::string_view operation, const std::string& path)> fault);
+
+// Reads of this process that had to be repeated after EIO or because they came short. Thread-safe.
+int64_t RepeatedReads();
 
 std::string ReadFileToString(const std::string& path, uint64_t limit_bytes = 1ull << 30);
 // Writes to a sibling temporary file, fsync, rename, fsync of the folder.

@@ -74,7 +74,8 @@ void Progress::Finish() {
   if (options_.quiet) return;
   const double passed_s = clock_.MonotonicSeconds() - start_s_;
   const auto units = done_ - options_.start;
-  std::string line = fmt::format("{} {} in {}", units, options_.unit, FormatDuration(passed_s));
+  std::string line =
+      fmt::format("{} {}{} in {}", units, options_.unit, units == 1 ? "" : "s", FormatDuration(passed_s));
   if (passed_s > 0) {
     line += fmt::format(" ({} {}/s)", RateText(static_cast<double>(units) / passed_s), options_.unit);
   }

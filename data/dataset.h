@@ -1,8 +1,9 @@
-// A sealed dataset: a folder with manifest.json and HDF5 shards, or several of them concatenated in the order given.
+// A sealed dataset: a folder with manifest.json and HDF5 shards, or several of them concatenated in the order
+// given.
 //
-// Opening checks the manifest, each shard's size and head hash (exit code 3 naming the shard otherwise), and loads the
-// columns needed for labels; image bytes are read one record at a time with pread and checked by CRC32C.
-// Immutable; all methods are thread-safe.
+// Opening checks the manifest, the index's hash and each shard's size (exit code 3 naming the file
+// otherwise); a shard's head hash is checked when it is first touched. Image bytes are read one record at a
+// time with pread and checked by CRC32C. Immutable; all methods are thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -16,30 +17,33 @@
 namespace graticule {
 
 struct DatasetOptions {
-  std::vector<std::string> split;   // keep records of these splits only ("train", "val", "near", "far"); empty: all
+  std::vector<std::string>
+      split;  // keep records of these splits only ("train", "val", "near", "far"); empty: all
 };
 
 // Thrown by ReadImage when the bytes of one record are bad (CRC): the loader quarantines and replaces it.
-struct BadRecord { int64_t record; std::string reason; };
+struct BadRecord {
+  int64_t record;
+  std::string reason;
+};
 
 class Dataset {
  public:
   virtual ~Dataset() = default;
   // folders: each holds a manifest.json. Throws Error(kData).
-  static std::shared_ptr<const Dataset> Open(const std::vector<std::string>& folders, const DatasetOptions& options = {});
+  static std::shared_ptr<const Dataset> Open(const std::vector<std::string>& folders,
+                                             const DatasetOptions& options = {});
 
-  virtual int64_t size() const = 0;                           // N
-  virtual LatLon place(int64_t record) const = 0;             // NaN when unknown
-  virtual RecordMeta meta(int64_t record) const = 0;          // copies
+  virtual int64_t size() const = 0;                   // N
+  virtual LatLon place(int64_t record) const = 0;     // NaN when unknown
+  virtual RecordMeta meta(int64_t record) const = 0;  // copies
   virtual uint32_t image_bytes(int64_t record) const = 0;
   // Fills `out` with the JPEG bytes (resized as needed). Throws BadRecord on a CRC mismatch after one retry,
   // Error(kData) on I/O failure after three.
   virtual void ReadImage(int64_t record, std::vector<uint8_t>& out) const = 0;
   // Shard file and index within it, for messages: "osv-00003.h5[1742]".
   virtual std::string Locate(int64_t record) const = 0;
-  // Reads that were repeated after an I/O error and then succeeded, since opening.
-  virtual int64_t io_retries() const { return 0; }
-  virtual std::string Sha256() const = 0;                     // over the manifests and the split selection
+  virtual std::string Sha256() const = 0;  // over the manifests and the split selection
   // Fraction of records with a value in an /aux or /time column ("climate", "month", "elev_m", ...).
   virtual double Coverage(const std::string& column) const = 0;
 };

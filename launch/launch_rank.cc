@@ -29,6 +29,10 @@ int SpeakAsFirstRank(const std::function<int()>& body) {
 }
 
 void PrepareArithmetic(const std::string& precision, const std::string& device) {
+  if (precision != "fp32" && precision != "tf32" && precision != "bf16") {
+    throw Error(ErrorCode::kUsage,
+                fmt::format("the precision is \"{}\", expected fp32, tf32 or bf16", precision));
+  }
   if (precision != "bf16" || device != "cpu") return;
   const std::string note = PrepareCpuBf16();
   if (!note.empty() && LaunchRank() == 0) fmt::print(stderr, "{}\n", note);

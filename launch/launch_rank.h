@@ -15,7 +15,7 @@ int LaunchRank();
 int SpeakAsFirstRank(const std::function<int()>& body);
 
 // Makes bf16 on the CPU safe where it is asked for; before any tensor and before MPI
-// (trainer/cpu_bf16_probe.h).
+// (trainer/cpu_bf16_probe.h). Throws Error(kUsage) for a precision that is not fp32, tf32 or bf16.
 void PrepareArithmetic(const std::string& precision, const std::string& device);
 
 }  // namespace graticule

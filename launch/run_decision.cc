@@ -1,11 +1,6 @@
 #include "launch/run_decision.h"
 
 #include <charconv>
-#include <fstream>
-#include <nlohmann/json.hpp>
-#include <sstream>
-
-#include "base/error.h"
 
 namespace graticule {
 namespace {
@@ -43,7 +38,7 @@ bool FollowsAttempt(const std::string& attempt, const std::string& earlier) {
          attempt.substr(0, attempt.rfind('_')) == earlier.substr(0, earlier.rfind('_'));
 }
 
-Decision Decide(const std::optional<RunStatus>& status, const std::string& attempt, int code,
+Decision Decide(const std::optional<RunStatusFile>& status, const std::string& attempt, int code,
                 bool checkpoint_good, bool unstarted_before) {
   if (status && status->state == "finished") return Decision::kDone;
   if (!status || status->attempt != attempt) {
@@ -56,37 +51,6 @@ Decision Decide(const std::optional<RunStatus>& status, const std::string& attem
   // starting or running: the ranks were lost without a word.
   if (IsFinal(code) || code == 0) return Decision::kStop;
   return Decision::kRequeue;
-}
-
-std::optional<RunStatus> ReadRunStatus(const std::string& run_dir) {
-  const std::string path = run_dir + "/status.json";
-  std::ifstream file(path);
-  if (!file) return std::nullopt;
-  std::stringstream text;
-  text << file.rdbuf();
-  const auto json = nlohmann::json::parse(text.str(), nullptr, false);
-  if (!json.is_object())
-    throw Error(ErrorCode::kCheckpoint, "is not a JSON object", path, "Is this a run folder?");
-  RunStatus status;
-  const auto text_of = [&json](const char* key) {
-    const auto it = json.find(key);
-    return it != json.end() && it->is_string() ? it->get<std::string>() : std::string();
-  };
-  const auto number_of = [&json](const char* key) -> long long {
-    const auto it = json.find(key);
-    return it != json.end() && it->is_number() ? it->get<long long>() : 0;
-  };
-  status.state = text_of("state");
-  status.attempt = text_of("attempt");
-  status.reason = text_of("reason");
-  status.stage = text_of("stage");
-  status.last_checkpoint = text_of("last_checkpoint");
-  status.host = text_of("host");
-  status.updated_utc = text_of("updated_utc");
-  status.exit_code = static_cast<int>(number_of("exit_code"));
-  status.step = number_of("step");
-  status.pid = number_of("pid");
-  return status;
 }
 
 }  // namespace graticule

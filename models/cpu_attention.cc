@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/cpu_kernels.h"
+#include "models/cpu_vector.h"
 
 namespace graticule {
 namespace {
@@ -15,32 +16,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr int64_t kLanes = 16;
 constexpr int64_t kMaxTokens = 1024;  // two score matrices stay within a core's cache
-typedef float Vec __attribute__((vector_size(64), aligned(4), may_alias));
-typedef int32_t IntVec __attribute__((vector_size(64)));
-
-#define GRATICULE_INLINE [[gnu::always_inline]] inline
-// One clone per instruction set, chosen when the program starts.
-#define GRATICULE_CLONES __attribute__((target_clones("avx512f", "arch=haswell", "default"), optimize("O3")))
-
-// e^x, clamped to [-87, 87]; relative error below 2e-7 (models/cpu_kernels.cc explains the constants).
-GRATICULE_INLINE void Exp(const Vec& in, Vec& out) {
-  const Vec low = Vec{} - 87.0f, high = Vec{} + 87.0f;
-  Vec x = in < low ? low : in;
-  x = x > high ? high : x;
-  const Vec shifted = x * 1.44269504f + 12582912.0f;
-  const Vec n = shifted - 12582912.0f;
-  const Vec r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  Vec p = r * 1.9875691500e-4f + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  const IntVec power = ((IntVec)shifted - 0x4B400000 + 127) << 23;
-  out = p * (Vec)power;
-}
 
 // C[kRows, 16 kCols] = A B over `depth`. A by element strides, B and C by row strides with unit columns.
 template <int kRows, int kCols>

@@ -4,10 +4,11 @@
 #include <ATen/Parallel.h>
 #include <torch/version.h>
 
-#include <bit>
+#include <algorithm>
 #include <vector>
 
 #include "base/error.h"
+#include "models/cpu_vector.h"
 
 // Exported by the wheel but without a header of its own; pinned with the version of torch.
 #if TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR == 11
@@ -23,62 +24,67 @@ namespace {
 constexpr float kSlope = 1.702f;
 constexpr int64_t kRowsPerTask = 64;
 
-#define GRATICULE_INLINE [[gnu::always_inline]] inline
-
-// e^x for x in [-87, 87]: 2^n times a polynomial on [-ln2/2, ln2/2]; relative error below 2e-7. Written
-// without calls or branches so that it vectorises.
-GRATICULE_INLINE float Exp(float x) {
-  x = x < -87.0f ? -87.0f : x > 87.0f ? 87.0f : x;
-  constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer in the low bits
-  const float shifted = x * 1.44269504f + kRound;
-  const float n = shifted - kRound;
-  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  const int32_t power = (std::bit_cast<int32_t>(shifted) - std::bit_cast<int32_t>(kRound) + 127) << 23;
-  return p * std::bit_cast<float>(power);
+GRATICULE_INLINE void Sigmoid(const Vec& x, Vec& out) {
+  Exp(-x, out);
+  out = 1.0f / (1.0f + out);
 }
 
-GRATICULE_INLINE float Sigmoid(float x) { return 1.0f / (1.0f + Exp(-x)); }
-
-// One clone per instruction set, chosen when the program starts.
-#define GRATICULE_CLONES __attribute__((target_clones("avx512f", "avx2", "default"), optimize("O3")))
-
-// bf16 travels as its 16 bits: the upper half of a float, rounded to nearest even.
-GRATICULE_INLINE float Load(const float& value) { return value; }
-GRATICULE_INLINE float Load(const uint16_t& bits) {
-  return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+// active = QuickGELU(hidden + bias), 16 values.
+template <typename T>
+GRATICULE_INLINE void Forward(const T* hidden, const T* bias, T* active) {
+  Vec h, b, s;
+  Load(hidden, h);
+  Load(bias, b);
+  h += b;
+  Sigmoid(kSlope * h, s);
+  Store(active, h * s);
 }
-GRATICULE_INLINE void Store(float& to, float value) { to = value; }
-GRATICULE_INLINE void Store(uint16_t& to, float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  to = static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+
+// grad becomes the gradient with respect to hidden and is added to `sums`.
+template <typename T>
+GRATICULE_INLINE void Backward(const T* hidden, const T* bias, T* grad, T* active, float* sums) {
+  Vec h, b, g, s, sum;
+  Load(hidden, h);
+  Load(bias, b);
+  Load(grad, g);
+  Load(sums, sum);
+  h += b;
+  Sigmoid(kSlope * h, s);
+  g *= s * (1.0f + kSlope * h * (1.0f - s));
+  Store(active, h * s);
+  Store(grad, g);
+  Store(sums, sum + g);
 }
+
+// The last width % 16 values go through buffers of 16.
+template <typename T>
+struct Tail {
+  T values[kLanes] = {};
+  Tail(const T* from, int64_t count) { std::copy_n(from, count, values); }
+};
 
 template <typename T>
 GRATICULE_INLINE void ForwardLoop(const T* hidden, const T* bias, T* active, int64_t width) {
-  for (int64_t i = 0; i < width; ++i) {
-    const float h = Load(hidden[i]) + Load(bias[i]);
-    Store(active[i], h * Sigmoid(kSlope * h));
-  }
+  int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes) Forward(hidden + i, bias + i, active + i);
+  if (i == width) return;
+  Tail<T> h(hidden + i, width - i), b(bias + i, width - i);
+  Forward(h.values, b.values, h.values);
+  std::copy_n(h.values, width - i, active + i);
 }
 
 template <typename T>
-GRATICULE_INLINE void BackwardLoop(const T* __restrict hidden, const T* __restrict bias, T* __restrict grad,
-                                   T* __restrict active, float* __restrict sums, int64_t width) {
-  for (int64_t i = 0; i < width; ++i) {
-    const float h = Load(hidden[i]) + Load(bias[i]);
-    const float s = Sigmoid(kSlope * h);
-    const float g = Load(grad[i]) * (s * (1.0f + kSlope * h * (1.0f - s)));
-    Store(active[i], h * s);
-    Store(grad[i], g);
-    sums[i] += g;
-  }
+GRATICULE_INLINE void BackwardLoop(const T* hidden, const T* bias, T* grad, T* active, float* sums,
+                                   int64_t width) {
+  int64_t i = 0;
+  for (; i + kLanes <= width; i += kLanes) Backward(hidden + i, bias + i, grad + i, active + i, sums + i);
+  if (i == width) return;
+  Tail<T> h(hidden + i, width - i), b(bias + i, width - i), g(grad + i, width - i);
+  Tail<float> sum(sums + i, width - i);
+  Backward(h.values, b.values, g.values, h.values, sum.values);
+  std::copy_n(h.values, width - i, active + i);
+  std::copy_n(g.values, width - i, grad + i);
+  std::copy_n(sum.values, width - i, sums + i);
 }
 
 GRATICULE_CLONES void ForwardRow(const float* h, const float* b, float* a, int64_t width) {

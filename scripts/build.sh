@@ -10,7 +10,7 @@ log=build/$preset/build.log
 mkdir -p "build/$preset"
 jobs=${GRATICULE_JOBS:-$(nproc)}
 echo "build: $preset with $jobs jobs (log: $log)" >&2
-{ cmake --preset "$preset" && ninja -C "build/$preset" -j "$jobs"; } >"$log" 2>&1 || {
+{ cmake --preset "$preset" && cmake --build --preset "$preset" -j "$jobs"; } >"$log" 2>&1 || {
   grep -E -A6 'error|Error|FAILED' "$log" | head -60 >&2
   echo "build: failed; the whole log is $log" >&2
   exit 1

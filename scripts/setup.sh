@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Installs what graticule needs to build: Debian packages, and LibTorch from PyPI wheels into .deps/.
 #
-#   scripts/setup.sh [--test] [--dev] [--oracles] [--cuda]
+#   scripts/setup.sh [--test] [--dev] [--slurm] [--oracles] [--cuda]
 #
 #   --test     GoogleTest and Google Benchmark
 #   --dev      clang, its fuzzing runtime, clang-tidy, clang-format
+#   --slurm    SLURM and munge, for the tests of job scripts (on a machine that is no cluster node)
 #   --oracles  the Python reference implementations that parity tests and benchmarks compare with (about 5 GB)
 #   --cuda     nvcc, NCCL, cuDNN and nvJPEG from wheels, where no CUDA toolkit is installed
 #
@@ -21,10 +22,11 @@ for option in "$@"; do
   case $option in
     --test) packages+=" $DEBIAN_TEST" ;;
     --dev) packages+=" $DEBIAN_DEV" ;;
+    --slurm) packages+=" $DEBIAN_SLURM" ;;
     --oracles) oracles=yes ;;
     --cuda) cuda=yes ;;
-    -h|--help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    *) echo "setup.sh: unknown option $option (known: --test --dev --oracles --cuda)" >&2; exit 2 ;;
+    -h|--help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "setup.sh: unknown option $option (known: --test --dev --slurm --oracles --cuda)" >&2; exit 2 ;;
   esac
 done
 

@@ -6,8 +6,9 @@
 #   --oracles  also compares with the Python reference implementations (installs about 5 GB once);
 #              without it those tests are skipped, and say so
 #   --long     the long forms of the fault tests (20 killed and resumed runs instead of 3)
-#   --ci       what a change must pass: --oracles, the CUDA module, and the demo in its short form
 #   --sanitize also the torch-free rooms under ASan and UBSan, and 10 s of fuzzing per parser
+#   --ci       what a change must pass: --oracles, --sanitize, the CUDA module, a SLURM of two nodes, and the demo in
+#              its short form
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 options=() ci=no sanitize=no
@@ -15,9 +16,9 @@ for option in "$@"; do
   case $option in
     --oracles) options+=(--oracles) ;;
     --long) export GRATICULE_LONG_TESTS=1 ;;
-    --ci) ci=yes; options+=(--oracles --cuda) ;;
+    --ci) ci=yes sanitize=yes; options+=(--oracles --slurm --cuda) ;;
     --sanitize) sanitize=yes ;;
-    -h|--help) sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    -h|--help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
     *) echo "test.sh: unknown option $option (known: --oracles --long --ci --sanitize)" >&2; exit 2 ;;
   esac
 done

@@ -51,9 +51,10 @@ class World:
             return program
         return ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks), *program]
 
-    def train(self, name, *overrides, ranks=1, steps=12, timeout=300):
-        return subprocess.run(self.command(name, *overrides, ranks=ranks, steps=steps),
-                              env=MPI_ENV if ranks > 1 else ENV, capture_output=True, text=True, timeout=timeout)
+    def train(self, name, *overrides, ranks=1, steps=12, timeout=300, environment=None):
+        env = dict(MPI_ENV if ranks > 1 else ENV, **(environment or {}))
+        return subprocess.run(self.command(name, *overrides, ranks=ranks, steps=steps), env=env, capture_output=True,
+                              text=True, timeout=timeout)
 
     def start(self, name, *overrides, ranks=1, steps=12):
         return subprocess.Popen(self.command(name, *overrides, ranks=ranks, steps=steps),

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/fs.h"
 #include "data/loader/order.h"
 #include "data/loader/sample_source.h"
 
@@ -247,7 +248,7 @@ LoaderStats RingLoader::stats() const {
   std::lock_guard lock(mutex_);
   LoaderStats stats = stats_;
   stats.bad_records = source_.bad_records();
-  stats.io_retries = source_.dataset().io_retries();
+  stats.io_retries = RepeatedReads();
   stats.quarantine = source_.quarantine();
   return stats;
 }

@@ -1,13 +1,15 @@
-// Streams batches of a dataset: keyed order, worker threads that read, decode, crop and resize, and a ring of buffers.
+// Streams batches of a dataset: keyed order, worker threads that read, decode, crop and resize, and a ring of
+// buffers.
 //
-// The sample at global position p of epoch e is a pure function of (seed, e, p): the same for any number of ranks,
-// threads and restarts. Global batch t holds positions [t*G, (t+1)*G); rank r takes the slice [r*G/R, (r+1)*G/R).
-// A bad record (CRC, decoding, limits, truncation) is replaced by the next good record in dataset order, decided by
-// bytes alone, counted and reported; in evaluation (drop_last false) its row becomes padding instead, so that no
-// record is judged twice. More than max_bad of them on one rank, or an I/O failure: Error(kData) from Next.
-// With epoch_samples set, epochs are consecutive stretches of an endless stream of permutations, so every record
-// comes equally often however long an epoch is; otherwise each epoch is one permutation without its tail.
-// One consumer thread; workers are owned and start with the first Next or Seek. Destroying the loader joins them.
+// The sample at global position p of epoch e is a pure function of (seed, e, p): the same for any number of
+// ranks, threads and restarts. Global batch t holds positions [t*G, (t+1)*G); rank r takes the slice [r*G/R,
+// (r+1)*G/R). A bad record (CRC, decoding, limits, truncation) is replaced by the next good record in dataset
+// order, decided by bytes alone, counted and reported; in evaluation (drop_last false) its row becomes
+// padding instead, so that no record is judged twice. More than max_bad of them on one rank, or an I/O
+// failure: Error(kData) from Next. With epoch_samples set, epochs are consecutive stretches of an endless
+// stream of permutations, so every record comes equally often however long an epoch is; otherwise each epoch
+// is one permutation without its tail. One consumer thread; workers are owned and start with the first Next
+// or Seek. Destroying the loader joins them.
 #pragma once
 
 #include <cstdint>
@@ -26,20 +28,21 @@ struct LoaderOptions {
   uint64_t seed = 0;
   int64_t global_batch = 0;
   int rank = 0, world_size = 1;
-  bool shuffle = true;           // false: dataset order
-  int64_t epoch_samples = 0;     // 0: floor(N / global_batch) * global_batch; the tail is dropped in training
-  bool drop_last = true;         // false (evaluation): the last batch is padded with position -1
-  int threads = 0;               // 0: CPUs in the affinity mask
-  int depth = 3;                 // batches in flight
+  bool shuffle = true;        // false: dataset order
+  int64_t epoch_samples = 0;  // 0: floor(N / global_batch) * global_batch; the tail is dropped in training
+  bool drop_last = true;      // false (evaluation): the last batch is padded with position -1
+  int threads = 0;            // 0: CPUs in the affinity mask
+  int depth = 3;              // batches in flight
   int64_t views = 1;
-  int64_t max_bad = 0;           // 0: max(10, 0.1 % of records)
+  int64_t max_bad = 0;  // 0: max(10, 0.1 % of records)
   AugmentOptions augment;
 };
 
 struct LoaderStats {
-  int64_t batches = 0, images = 0, bad_records = 0, io_retries = 0;
-  double wait_s = 0, read_s = 0, decode_s = 0;   // summed over workers except wait_s
-  std::vector<BadRecord> quarantine;             // first 1,000
+  int64_t batches = 0, images = 0, bad_records = 0;
+  int64_t io_retries = 0;                       // of the whole process
+  double wait_s = 0, read_s = 0, decode_s = 0;  // summed over workers except wait_s
+  std::vector<BadRecord> quarantine;            // first 1,000
 };
 
 class Loader {
@@ -55,7 +58,7 @@ class Loader {
   virtual const Batch* Next() = 0;
   virtual void Release(const Batch* batch) = 0;
   virtual LoaderStats stats() const = 0;
-  virtual std::string order_name() const = 0;   // "feistel-v1"; part of every checkpoint
+  virtual std::string order_name() const = 0;  // "feistel-v1"; part of every checkpoint
 };
 
 }  // namespace graticule

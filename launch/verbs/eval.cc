@@ -73,6 +73,7 @@ int EvaluateCollective(EvalCommand command, World& world) {
   options.rank_batch = command.batch;
   options.samples = command.samples;
   options.device = DeviceOf(world);
+  options.cuda = world.cuda;
   int64_t unreadable = 0;
   const auto rows = PredictDatasetCollective(*model.recipe, dataset, options, world.control, &unreadable);
   if (!world.is_first()) return 0;
@@ -125,10 +126,6 @@ int Eval(const std::vector<std::string>& arguments) {
   command.threads = options.Get<int>("threads");
   if (command.batch < 1)
     throw Error(ErrorCode::kUsage, fmt::format("--batch is {}, expected at least 1", command.batch));
-  if (command.precision != "fp32" && command.precision != "bf16") {
-    throw Error(ErrorCode::kUsage,
-                fmt::format("--precision is \"{}\", expected fp32 or bf16", command.precision));
-  }
   PrepareArithmetic(command.precision, command.device);
   return RunInWorld({.device = command.device},
                     [&](World& world) { return EvaluateCollective(command, world); });

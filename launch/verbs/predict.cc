@@ -6,8 +6,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "launch/launch_rank.h"
 #include "launch/options.h"
 #include "trainer/eval/geojson.h"
+#include "trainer/run/training_parts.h"
 #include "trainer/serve/photo_predictor.h"
 
 namespace graticule {
@@ -60,7 +62,9 @@ int Predict(const std::vector<std::string>& arguments) {
                   "Says where photos were taken: the best places of each.");
   options.visible().add_options()("model", po::value<std::string>(), "export, run or step folder (required)")(
       "top", po::value<int>()->default_value(5), "places per photo")(
-      "format", po::value<std::string>()->default_value("text"), "text, json or geojson");
+      "format", po::value<std::string>()->default_value("text"), "text, json or geojson")(
+      "device", po::value<std::string>()->default_value("cpu"), "cpu or cuda")(
+      "precision", po::value<std::string>()->default_value("fp32"), "fp32 or bf16");
   options.Positional("photo", "photos and folders of photos");
   if (!options.Parse(arguments)) return 0;
   if (!options.Has("model")) throw Error(ErrorCode::kUsage, "--model is missing", "", "see --help");
@@ -71,8 +75,18 @@ int Predict(const std::vector<std::string>& arguments) {
     throw Error(ErrorCode::kUsage, fmt::format("--format is \"{}\", expected text, json or geojson", format));
   }
   const std::vector<std::string> paths = FindPhotos(options.Words("photo"));
-  OpenedModel model = OpenModel(options.Get<std::string>("model"));
-  const auto photos = PredictPhotos(model, paths, top, c10::kCPU);
+  const std::string device = options.Get<std::string>("device"),
+                    precision = options.Get<std::string>("precision");
+  PrepareArithmetic(precision, device);
+  std::vector<PhotoPrediction> photos;
+  RunInWorld({.device = device}, [&](World& world) {
+    if (world.size > 1)
+      throw Error(ErrorCode::kUsage, "predict runs in one process", "", "start it without mpirun");
+    OpenedModel model =
+        OpenModel(options.Get<std::string>("model"), {.device = DeviceOf(world), .precision = precision});
+    photos = PredictPhotos(model, paths, top, world);
+    return 0;
+  });
   fmt::print("{}", format == "text" ? Text(photos) : format == "json" ? Json(photos) : GeoJson(photos));
   int bad = 0;
   for (const PhotoPrediction& photo : photos) {

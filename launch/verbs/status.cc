@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/fs.h"
+#include "base/run/checkpoint_store.h"
 #include "launch/options.h"
 #include "launch/run_decision.h"
 
@@ -17,22 +19,25 @@ namespace fs = std::filesystem;
 // Remembers the attempt that was requeued although it never wrote a status, so that it happens once only.
 constexpr const char* kUnstartedMark = "requeued_unstarted";
 
-bool CheckpointIsGood(const std::string& run_dir, const RunStatus& status) {
-  if (status.last_checkpoint.empty()) return false;
-  const fs::path name(status.last_checkpoint);
-  const fs::path path = name.is_absolute() ? name : fs::path(run_dir) / name;
-  // The trainer verifies a checkpoint before it names it here; the manifest is what it publishes last.
-  return fs::exists(path / "MANIFEST.json") ||
-         fs::exists(fs::path(run_dir) / "ckpt" / name.filename() / "MANIFEST.json");
+// nullopt where the folder has no status.json.
+std::optional<RunStatusFile> StatusOf(const std::string& run_dir) {
+  const std::string path = JoinPath(run_dir, "status.json");
+  if (!PosixFs().Exists(path)) return std::nullopt;
+  return ReadStatusFile(path);
+}
+
+bool HasGoodCheckpoint(const std::string& run_dir) {
+  return CheckpointStore(PosixFs(), JoinPath(run_dir, "ckpt")).FindNewestValid().newest.has_value();
 }
 
 Decision DecideForRun(const std::string& run_dir, const std::string& attempt, int code) {
-  const auto status = ReadRunStatus(run_dir);
+  const auto status = StatusOf(run_dir);
   const fs::path mark = fs::path(run_dir) / kUnstartedMark;
   std::string earlier;
   std::ifstream(mark) >> earlier;
-  const Decision decision = Decide(status, attempt, code, status && CheckpointIsGood(run_dir, *status),
-                                   FollowsAttempt(attempt, earlier));
+  // Every hash is read again: only where the answer depends on it.
+  const bool checkpoint_good = status && status->state == "preempted" && HasGoodCheckpoint(run_dir);
+  const Decision decision = Decide(status, attempt, code, checkpoint_good, FollowsAttempt(attempt, earlier));
   const bool unstarted = !status || status->attempt != attempt;
   if (decision == Decision::kRequeue && unstarted) {
     std::ofstream(mark) << attempt << '\n';
@@ -66,7 +71,7 @@ int Run(const std::vector<std::string>& arguments) {
   const auto runs = options.Words("run");
   if (runs.size() != 1)
     throw Error(ErrorCode::kUsage, "name one run folder", "", "graticule status runs/demo");
-  const auto status = ReadRunStatus(runs[0]);
+  const auto status = StatusOf(runs[0]);
   if (!status) throw Error(ErrorCode::kUsage, "there is no status.json", runs[0], "Is this a run folder?");
   if (options.json()) {
     fmt::print("{}\n", nlohmann::json{{"run", runs[0]},

@@ -53,6 +53,27 @@ class BadInput(unittest.TestCase):
         shard.write_bytes(shard.read_bytes()[:-4096])
         self.refuse(3, shard.name, overrides=(f"data.train=[{copy}]",))
 
+    @unittest.skipUnless(HAS_MPI, "no mpirun or no MPI module here")
+    def test_bad_records_are_replaced_counted_and_named_once(self):
+        copy = self.world.folder / "flipped"
+        shutil.copytree(self.world.folder / "data", copy)
+        shard = json.loads((copy / "manifest.json").read_text())["shards"][0]
+        data = bytearray((copy / shard["file"]).read_bytes())
+        for part in (1, 2):  # two images; most of the block is unused
+            data[shard["img_abs_off"] + shard["img_bytes"] * part // 20] ^= 4
+        (copy / shard["file"]).write_bytes(data)
+        done = self.world.train("quarantine", f"data.train=[{copy}]", "data.train_split=[train,val]", ranks=2, steps=20)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        events = [json.loads(line) for line in (self.world.folder / "quarantine/events.jsonl").read_text().splitlines()]
+        bad = [e for e in events if e["event"] == "quarantine"]
+        self.assertEqual(len({e["record"] for e in bad}), 2, bad)
+        self.assertEqual(len(bad), 2, "a record is named twice")
+        for event in bad:
+            self.assertIn(shard["file"], event["record"])
+            self.assertIn("CRC", event["reason"])
+            self.assertEqual(done.stderr.count(event["record"]), 1)
+        self.assertEqual(self.world.rows("quarantine")[20]["bad_records"], 2)
+
     def test_fresh_needs_an_empty_folder(self):
         done = self.world.train("good", "--fresh", steps=6)
         self.assertEqual(done.returncode, 2, done.stderr)

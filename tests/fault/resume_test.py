@@ -1,6 +1,6 @@
 """A killed training goes on as if nothing had happened: every logged loss and every byte of state.
 
-`--long` kills 20 times instead of 3.
+GRATICULE_LONG_TESTS=1 (scripts/test.sh --long) kills 20 times instead of 3.
 """
 import os
 import pathlib
@@ -14,7 +14,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from training_runs import HAS_MPI, World  # noqa: E402
 
-ROUNDS = 20 if "--long" in sys.argv or os.environ.get("GRATICULE_LONG") else 3
+ROUNDS = 20 if os.environ.get("GRATICULE_LONG_TESTS") else 3
 STEPS = 40
 
 
@@ -121,4 +121,4 @@ def flip(path):
 
 
 if __name__ == "__main__":
-    unittest.main(argv=[a for a in sys.argv if a != "--long"])
+    unittest.main()

@@ -6,7 +6,11 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from training_runs import World  # noqa: E402
 
 BIN = pathlib.Path(os.environ.get("GRATICULE_BUILD", "build/release")) / "bin"
 DEPS = pathlib.Path(os.environ.get("GRATICULE_DEPS_DIR", ".deps")).resolve()
@@ -93,6 +97,18 @@ class Gpu(unittest.TestCase):
 
     def test_bf16_step_stays_near_fp32_on_the_cpu(self):
         self.run_mode("step")
+
+    def test_training_follows_the_cpu(self):
+        world = World()
+        self.addCleanup(world.close)
+        losses = {}
+        for name, tolerance, *overrides in (("cpu", 0), ("fp32", 1e-3, "train.device=cuda"),
+                                            ("bf16", 2e-2, "train.device=cuda", "train.precision=bf16")):
+            done = world.train(name, *overrides, steps=20, environment=self.environment)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            losses[name] = world.losses(name)
+            for cpu, here in zip(losses["cpu"], losses[name], strict=True):
+                self.assertLessEqual(abs(here - cpu), tolerance * abs(cpu), name)
 
     @unittest.skipUnless(shutil.which("mpirun"), "no mpirun here")
     def test_collectives_of_nccl_between_gpus(self):

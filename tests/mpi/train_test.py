@@ -27,7 +27,11 @@ class Ranks(unittest.TestCase):
         done = self.world.train(name, *overrides, ranks=ranks, steps=steps)
         self.assertEqual(done.returncode, 0, done.stderr)
 
-    def test_rank_count_does_not_change_the_losses(self):
+    def samples(self, name):
+        """Per step, the digest over the global batch of which record stood at which position."""
+        return [row["samples"] for _, row in sorted(self.world.rows(name).items())]
+
+    def test_rank_count_changes_neither_the_samples_nor_the_losses(self):
         for ranks in (1, 2, 4):
             self.train(f"ranks{ranks}", "eval.every_steps=0", ranks=ranks, steps=50)
         one = self.world.losses("ranks1")
@@ -38,6 +42,8 @@ class Ranks(unittest.TestCase):
             self.assertEqual(len(other), 50)
             self.assertLess(max(relative(a, b) for a, b in zip(one[:5], other[:5])), 1e-5, f"{ranks} ranks")
             self.assertLess(max(relative(a, b) for a, b in zip(one, other)), 1e-4, f"{ranks} ranks")
+            self.assertEqual(self.samples(f"ranks{ranks}"), self.samples("ranks1"), "other samples or another order")
+        self.assertEqual(len(set(self.samples("ranks1"))), 50, "batches repeat")
 
     def test_accumulation_does_not_change_the_losses(self):
         self.train("whole", ranks=2, steps=8)

@@ -43,6 +43,12 @@ bool LaunchedByMpi() {
   return false;
 }
 
+bool LaunchedByMpirun() {
+  // srun with PMI sets neither of Open MPI's variables (before MPI_Init); MPICH's own launcher sets no
+  // SLURM_PROCID.
+  return LaunchedByMpi() && (std::getenv("OMPI_COMM_WORLD_SIZE") || !std::getenv("SLURM_PROCID"));
+}
+
 void RefuseUnconnectedTasks() {
   const char* tasks = std::getenv("SLURM_STEP_NUM_TASKS");
   if (!tasks || std::atoi(tasks) <= 1 || LaunchedByMpi()) return;

@@ -13,6 +13,9 @@ namespace graticule {
 // True when a launcher that speaks PMI started this process.
 bool LaunchedByMpi();
 
+// True under mpirun, false under srun and without a launcher. Ask before MPI_Init, which adds variables.
+bool LaunchedByMpirun();
+
 // Throws Error(kUsage) when SLURM started several tasks without a launcher that MPI understands: each would
 // believe that it is alone and they would overwrite one another's run.
 void RefuseUnconnectedTasks();

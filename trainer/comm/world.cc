@@ -23,6 +23,7 @@ namespace graticule {
 
 struct World::Parts {
   MpiWorldInfo info{0, 1, 0, 1, ""};
+  bool under_mpirun = LaunchedByMpirun();
   const MpiTable* mpi = nullptr;  // null in a world of one without a launcher
   CudaModule* cuda = nullptr;
   std::unique_ptr<Communicator> control, data;
@@ -77,6 +78,7 @@ World::World(std::unique_ptr<Parts> parts)
       local_rank(parts->info.local_rank),
       local_size(parts->info.local_size),
       host(parts->info.host),
+      under_mpirun(parts->under_mpirun),
       cuda(parts->cuda),
       control(*parts->control),
       data(*parts->data),

@@ -34,6 +34,7 @@ struct World {
   std::string host;
   int cpus = 1;  // CPUs this rank may count on: its affinity mask, shared with the ranks that have the same
   int node_cpus = 1;           // CPUs the launcher was given on this node
+  bool under_mpirun = false;   // which sends SIGKILL 0.9 s after SIGTERM
   CudaModule* cuda = nullptr;  // set when device is "cuda"
   Communicator& control;
   Communicator& data;

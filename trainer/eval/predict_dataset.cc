@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "data/loader/loader.h"
+#include "trainer/cuda_module.h"
 #include "trainer/step/micro_batch.h"
 
 namespace graticule {
@@ -25,7 +26,8 @@ std::vector<Row> PredictShare(Recipe& recipe, Loader& loader, const PredictOptio
     const bool any =
         std::any_of(batch->position.begin(), batch->position.end(), [](int64_t p) { return p >= 0; });
     if (any) {
-      const auto places = recipe.Predict(recipe.Encode(NormalisedImages(*batch, options.device)), 1);
+      const ModelImages images = NormalisedImages(*batch, options.device, options.cuda);
+      const auto places = recipe.Predict(recipe.Encode(images.images_B3HW), 1);  // waits for the device
       for (int64_t b = 0; b < batch->size; ++b) {
         if (batch->position[b] < 0) continue;  // padding, or an image that cannot be read
         const Prediction& best = places[b].at(0);
@@ -53,7 +55,8 @@ std::vector<RecordPrediction> PredictDatasetCollective(Recipe& recipe, std::shar
   loading.epoch_samples = records;
   loading.threads = options.threads;
   loading.augment = options.augment;
-  const auto loader = Loader::Create(dataset, loading);
+  HostAllocator& memory = options.cuda != nullptr ? options.cuda->PinnedAllocator() : PageableAllocator();
+  const auto loader = Loader::Create(dataset, loading, memory);
   const std::vector<Row> mine = PredictShare(recipe, *loader, options);
 
   const std::vector<std::string> all = control.GatherStrings(

@@ -18,12 +18,15 @@
 
 namespace graticule {
 
+class CudaModule;
+
 struct PredictOptions {
   AugmentOptions augment;   // of evaluation
   int64_t rank_batch = 32;  // records per rank and forward pass
   int64_t samples = 0;      // the first n records; 0: all
   int threads = 0;          // decoding; 0: CPUs of the affinity mask
   c10::Device device = c10::kCPU;
+  CudaModule* cuda = nullptr;  // set when device is a GPU
 };
 
 struct RecordPrediction {

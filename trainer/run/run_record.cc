@@ -65,7 +65,15 @@ void RunRecord::WriteRow(int64_t step, double lr, const StepOutcome& outcome) {
                          {"grad_norm", outcome.grad_norm},
                          {"samples_s", rate_.samples_s},
                          {"data_wait_frac", rate_.data_wait_frac},
+                         {"samples", fmt::format("{:014x}", outcome.samples_digest)},
+                         {"bad_records", static_cast<int64_t>(quarantined_.size())},
                          {"mem_peak", PeakMemoryBytes()}});
+}
+
+void RunRecord::Quarantined(int64_t step, const std::string& where, const std::string& reason) {
+  if (!quarantined_.insert(where).second) return;
+  folder_.Event("quarantine", {{"step", step}, {"record", where}, {"reason", reason}});
+  folder_.Warn(fmt::format("{}: {}; another record takes its place", where, reason));
 }
 
 void RunRecord::Pause(const std::string& stage) {

@@ -2,8 +2,9 @@
 // checkpoints, eval/, and the progress line on the terminal.
 //
 // metrics.jsonl: one row per logged step (step, attempt, wall_s, loss, terms, lr, grad_norm, samples_s,
-// data_wait_frac, mem_peak) and per validation (step, attempt, val). Rows beyond the restored step are
-// dropped at start, so curves never fork. status.json is replaced by rename. Only rank 0 makes one; one
+// data_wait_frac, samples, bad_records, mem_peak) and per validation (step, attempt, val). `samples` is
+// StepOutcome::samples_digest: equal rows saw equal samples. Rows beyond the restored step are dropped at
+// start, so curves never fork. status.json is replaced by rename. Only rank 0 makes one; one
 // thread. Failure: Error(kCheckpoint) when a checkpoint cannot be written twice in a row; the first time it
 // is an event.
 #pragma once
@@ -12,6 +13,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,6 +32,8 @@ class RunRecord {
 
   void StepIssued(int64_t step, double lr, double data_wait_s);
   void StepDone(int64_t step, const StepOutcome& outcome);
+  // A record that cannot be used and is replaced; each counts once, whichever rank met it first.
+  void Quarantined(int64_t step, const std::string& where, const std::string& reason);
   void Pause(const std::string& stage);  // validation, checkpoint: time that is not training
   void Resume();
   // Writes eval/<step>/ and a row; returns the figures by name.
@@ -55,6 +59,7 @@ class RunRecord {
   std::deque<Issued> issued_;
   StepMeter::Reading rate_;
   int failed_saves_ = 0;
+  std::set<std::string> quarantined_;
 };
 
 }  // namespace graticule

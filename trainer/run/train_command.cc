@@ -149,8 +149,9 @@ int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, 
     record = std::make_unique<RunRecord>(command.config, *folder, state, world.size, command.resolved.hash);
     folder->SetStatus("running", 0, "");
   }
-  // Under mpirun SIGKILL follows SIGTERM by less than a second: no time for a checkpoint.
-  StopRequest stop(world.is_first() ? command.config.run.dir : "", /*term_is_checkpoint=*/world.size == 1);
+  // Where SIGKILL follows SIGTERM by less than a second there is no time for a checkpoint.
+  StopRequest stop(world.is_first() ? command.config.run.dir : "",
+                   /*term_is_checkpoint=*/!world.under_mpirun);
   Training training(command.config, data, parts, state, record.get(), stop, world);
   const TrainingEnd end = training.LoopCollective();
   return Report(command, folder, training, end);

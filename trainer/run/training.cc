@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
 #include "trainer/checkpoint/replica_check.h"
 
@@ -20,7 +22,9 @@ Training::Training(const RootConfig& config, const TrainingData& data, TrainingP
       saved_step_(state_.step > 0 ? state_.step : -1) {}
 
 StepRequest Training::RequestOfThisRank() {
-  StepRequest request{.stop = stop_.StopAsked(), .save = stop_.SaveAsked()};
+  StepRequest request{.stop = stop_.StopAsked(),
+                      .save = stop_.SaveAsked(),
+                      .bad_records = parts_.loader->stats().bad_records};
   const double since_s = std::chrono::duration<double>(Clock::now() - saved_at_).count();
   if (world_.is_first() && config_.checkpoint.every_s > 0 && since_s >= config_.checkpoint.every_s)
     request.save = true;
@@ -39,10 +43,12 @@ TrainingEnd Training::LoopCollective() {
     StepRequest request = RequestOfThisRank();
     parts_.step->RunCollective(*share, lr, request);
     if (record_ != nullptr) record_->StepIssued(state_.step + 1, lr, share->wait_s);
+    parts_.step->WaitForImages();
     parts_.loader->Release(share);
     ++state_.step;
     state_.samples += batch;
 
+    ReportQuarantineCollective(request.bad_records);
     const bool validate = data_.val != nullptr && (IsDue(config_.eval.every_steps) || state_.finished());
     const bool save =
         request.stop || request.save || IsDue(config_.checkpoint.every_steps) || state_.finished();
@@ -69,6 +75,24 @@ bool Training::ReadOutcomes(size_t leave) {
       return false;
   }
   return true;
+}
+
+// Each rank knows the bad records of its own share; what is new travels to rank 0 when their number has
+// grown.
+void Training::ReportQuarantineCollective(int64_t bad_records) {
+  if (bad_records == bad_reported_) return;
+  bad_reported_ = bad_records;
+  const std::vector<BadRecord> found = parts_.loader->stats().quarantine;
+  nlohmann::json fresh = nlohmann::json::array();
+  for (; bad_reported_here_ < found.size(); ++bad_reported_here_) {
+    const BadRecord& bad = found[bad_reported_here_];
+    fresh.push_back({data_.train->Locate(bad.record), bad.reason});
+  }
+  for (const std::string& rank : world_.control.GatherStrings(fresh.dump())) {
+    if (record_ == nullptr) continue;
+    for (const auto& bad : nlohmann::json::parse(rank))
+      record_->Quarantined(state_.step, bad.at(0), bad.at(1));
+  }
 }
 
 void Training::ValidateCollective() {

@@ -35,6 +35,7 @@ class Training {
   StepRequest RequestOfThisRank();
   bool ReadOutcomes(size_t leave);  // false: the policy says stop
   bool IsDue(int64_t every_steps) const;
+  void ReportQuarantineCollective(int64_t bad_records);
   void ValidateCollective();
   void SaveCollective(bool must_succeed);
 
@@ -47,6 +48,8 @@ class Training {
   World& world_;
   int64_t outcomes_read_ = 0;  // step number of the last outcome that was read
   int64_t skipped_here_ = 0;   // in this attempt
+  int64_t bad_reported_ = 0;   // over all ranks
+  size_t bad_reported_here_ = 0;
   int64_t saved_step_ = -1;
   Clock::time_point saved_at_ = Clock::now();
 };

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "trainer/cuda_module.h"
 #include "trainer/recipes/registry.h"
 
 namespace graticule {
@@ -47,6 +48,7 @@ PredictOptions EvaluationOptions(const RootConfig& config, const World& world) {
   options.samples = config.eval.samples;
   options.threads = static_cast<int>(config.data.threads);
   options.device = DeviceOf(world);
+  options.cuda = world.cuda;
   return options;
 }
 
@@ -82,7 +84,8 @@ TrainingParts TrainingParts::BuildCollective(const RootConfig& config, const Tra
   loading.depth = static_cast<int>(config.data.depth);
   loading.max_bad = config.data.max_bad;
   loading.augment = config.data.TrainAugment(config.model.vision.image_size);
-  parts.loader = Loader::Create(data.train, loading);
+  HostAllocator& memory = world.cuda != nullptr ? world.cuda->PinnedAllocator() : PageableAllocator();
+  parts.loader = Loader::Create(data.train, loading, memory);
   return parts;
 }
 

@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "data/image/augment.h"
 #include "data/image/jpeg_decode.h"
+#include "trainer/run/training_parts.h"
 #include "trainer/step/micro_batch.h"
 
 namespace graticule {
@@ -63,7 +64,7 @@ std::vector<std::string> FindPhotos(const std::vector<std::string>& paths) {
 }
 
 std::vector<PhotoPrediction> PredictPhotos(OpenedModel& model, const std::vector<std::string>& photos,
-                                           int top, c10::Device device, int64_t batch_size) {
+                                           int top, const World& world, int64_t batch_size) {
   const torch::autograd::AutoGradMode no_grad(false);
   const AugmentOptions augment = model.EvalAugment();
   PhotoReader reader(augment);
@@ -87,7 +88,8 @@ std::vector<PhotoPrediction> PredictPhotos(OpenedModel& model, const std::vector
     batch.size = static_cast<int64_t>(rows.size());
     batch.image_size = augment.image_size;
     batch.images_BVHWC = pixels.data();
-    const auto places = model.recipe->Predict(model.recipe->Encode(NormalisedImages(batch, device)), top);
+    const ModelImages images = NormalisedImages(batch, DeviceOf(world), world.cuda);
+    const auto places = model.recipe->Predict(model.recipe->Encode(images.images_B3HW), top);
     for (size_t row = 0; row < rows.size(); ++row) results[rows[row]].places = places[row];
   }
   return results;

@@ -1,4 +1,4 @@
-// Where were these photos taken: decodes, crops as evaluation does, and asks the model. A world of one.
+// Where were these photos taken: decodes, crops as evaluation does, and asks the model.
 //
 // One thread. A photo that cannot be read is reported in its result and does not stop the others.
 #pragma once
@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "trainer/comm/world.h"
 #include "trainer/recipe.h"
 #include "trainer/serve/open_model.h"
 
@@ -22,6 +23,6 @@ struct PhotoPrediction {
 std::vector<std::string> FindPhotos(const std::vector<std::string>& paths);
 
 std::vector<PhotoPrediction> PredictPhotos(OpenedModel& model, const std::vector<std::string>& photos,
-                                           int top, c10::Device device, int64_t batch = 16);
+                                           int top, const World& world, int64_t batch = 16);
 
 }  // namespace graticule

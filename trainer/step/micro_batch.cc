@@ -5,6 +5,7 @@
 #include <ATen/ops/tensor.h>
 
 #include "base/error.h"
+#include "trainer/cuda_module.h"
 
 namespace graticule {
 namespace {
@@ -34,23 +35,32 @@ Batch SliceBatch(const Batch& batch, int64_t begin, int64_t count) {
   return part;
 }
 
-at::Tensor NormalisedImages(const Batch& batch, c10::Device device) {
+ModelImages NormalisedImages(const Batch& batch, c10::Device device, CudaModule* cuda) {
+  GRATICULE_CHECK(device.is_cpu() == (cuda == nullptr));
   const int64_t n = batch.size * batch.views, size = batch.image_size;
+  const auto options = at::TensorOptions().dtype(at::kFloat);
+  at::Tensor images = at::empty({n, 3, size, size}, options.device(device));
+  if (cuda != nullptr) {
+    PixelScale scale;
+    for (int c = 0; c < 3; ++c) {
+      scale.mean[c] = static_cast<float>(kClipMean[c]);
+      scale.deviation[c] = static_cast<float>(kClipStd[c]);
+    }
+    WorkPtr copied = cuda->UploadImages({batch.images_BVHWC, n, size, size}, scale, images.mutable_data_ptr(),
+                                        DType::kF32);
+    return {std::move(images), std::move(copied)};
+  }
   const at::Tensor bytes_BHWC =
       at::from_blob(batch.images_BVHWC, {n, size, size, 3}, at::TensorOptions().dtype(at::kByte));
-  // Bytes travel, floats are made on the device.
-  const at::Tensor on_device = bytes_BHWC.to(device, /*non_blocking=*/true).permute({0, 3, 1, 2});
-  const auto options = at::TensorOptions().dtype(at::kFloat);
   std::vector<float> scale(3), shift(3);
   for (int c = 0; c < 3; ++c) {
     scale[c] = static_cast<float>(1.0 / (255.0 * kClipStd[c]));
     shift[c] = static_cast<float>(-kClipMean[c] / kClipStd[c]);
   }
-  at::Tensor images = at::empty({n, 3, size, size}, options.device(device));
-  images.copy_(on_device);
-  images.mul_(at::tensor(scale, options).view({1, 3, 1, 1}).to(device));
-  images.add_(at::tensor(shift, options).view({1, 3, 1, 1}).to(device));
-  return images;
+  images.copy_(bytes_BHWC.permute({0, 3, 1, 2}));
+  images.mul_(at::tensor(scale, options).view({1, 3, 1, 1}));
+  images.add_(at::tensor(shift, options).view({1, 3, 1, 1}));
+  return {std::move(images), nullptr};
 }
 
 }  // namespace graticule

@@ -3,7 +3,7 @@
 //
 // SIGINT, SIGUSR1, SIGUSR2: the first asks for a checkpoint at the next step boundary and an end with exit
 // code 75; the second SIGINT leaves at once. SIGTERM asks for the same only where nobody kills the process a
-// moment later: in a world of one and under srun. Under mpirun it keeps its default action (mpirun sends
+// moment later: without a launcher and under srun. Under mpirun it keeps its default action (mpirun sends
 // SIGKILL 0.9 s after it). Files in the run folder, seen by rank 0 within about a second and removed: STOP
 // (checkpoint and end), SAVE (checkpoint). The requests of all ranks are combined by the step's control
 // all-reduce; nothing here communicates.

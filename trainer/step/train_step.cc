@@ -11,11 +11,27 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "trainer/cuda_module.h"
 #include "trainer/optim/gradient_norm.h"
 #include "trainer/step/micro_batch.h"
 
 namespace graticule {
+
+namespace {
+
+// A sum over rows, so that any division of the batch among ranks gives the same number; exact as a double for
+// batches below 2^21 rows.
+uint64_t SamplesDigest(const Batch& share) {
+  uint64_t digest = 0;
+  for (int64_t row = 0; row < share.size; ++row) {
+    const int64_t key[] = {share.position[row], share.record[row]};
+    digest += Crc32c(key, sizeof key);
+  }
+  return digest;
+}
+
+}  // namespace
 
 TrainStep::TrainStep(Recipe& recipe, Optimizer& optimizer, GradSync& sync, Communicator& control,
                      Communicator& data, const StepOptions& options)
@@ -54,13 +70,15 @@ void TrainStep::RunCollective(const Batch& share, double lr, StepRequest& reques
 
 TrainStep::Objective TrainStep::AccumulateCollective(const Batch& share, StepRequest& request) {
   Objective objective;
-  std::vector<double> shared;  // weights of the terms, then the requests
+  std::vector<double> shared;  // weights of the terms, then the request
   for (const auto& [name, weight] : recipe_.Weights(share)) {
     objective.names.push_back(name);
     shared.push_back(weight);
   }
-  shared.push_back(request.stop ? 1 : 0);
-  shared.push_back(request.save ? 1 : 0);
+  const size_t weights = shared.size();
+  shared.insert(shared.end(),
+                {request.stop ? 1.0 : 0.0, request.save ? 1.0 : 0.0, static_cast<double>(request.bad_records),
+                 static_cast<double>(SamplesDigest(share))});
   const WorkPtr summed = control_.AllReduce(shared.data(), shared.size(), DType::kF64, ReduceOp::kSum);
 
   const auto terms_count = static_cast<int64_t>(objective.names.size());
@@ -75,13 +93,17 @@ TrainStep::Objective TrainStep::AccumulateCollective(const Batch& share, StepReq
   }
   for (int64_t begin = 0; begin < share.size; begin += micro) {
     const Batch part = SliceBatch(share, begin, micro);
-    const std::vector<at::Tensor> outputs = recipe_.Encode(NormalisedImages(part, options_.device));
+    ModelImages images = NormalisedImages(part, options_.device, options_.cuda);
+    if (images.copied) copies_.push_back(std::move(images.copied));
+    const std::vector<at::Tensor> outputs = recipe_.Encode(images.images_B3HW);
     const std::vector<LossTerm> terms = recipe_.Terms(outputs, part, data_);
     if (begin == 0) {
       summed->Wait();
-      request.save = shared.back() > 0;
-      request.stop = shared[shared.size() - 2] > 0;
-      objective.weights.assign(shared.begin(), shared.end() - 2);
+      request.stop = shared[weights] > 0;
+      request.save = shared[weights + 1] > 0;
+      request.bad_records = static_cast<int64_t>(shared[weights + 2]);
+      objective.samples_digest = static_cast<uint64_t>(shared[weights + 3]);
+      objective.weights.assign(shared.data(), shared.data() + weights);
     }
     Backward(terms, objective, begin + micro == share.size);
   }
@@ -107,6 +129,11 @@ void TrainStep::Backward(const std::vector<LossTerm>& terms, Objective& objectiv
   sum.backward();
 }
 
+void TrainStep::WaitForImages() {
+  for (const WorkPtr& copy : copies_) copy->Wait();
+  copies_.clear();
+}
+
 std::optional<StepOutcome> TrainStep::ReadOutcome() {
   if (pending_.empty()) return std::nullopt;
   const Pending pending = std::move(pending_.front());
@@ -121,6 +148,7 @@ std::optional<StepOutcome> TrainStep::ReadOutcome() {
     outcome.loss += objective.scales[i] * mean;
   }
   outcome.grad_norm = values[objective.names.size()];
+  outcome.samples_digest = objective.samples_digest;
   outcome.finite = std::isfinite(outcome.grad_norm);
   return outcome;
 }

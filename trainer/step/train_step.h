@@ -37,10 +37,12 @@ struct StepOptions {
   CudaModule* cuda = nullptr;  // set when device is a GPU
 };
 
-// What a rank asks for with this step; after the step: what any rank asked for.
+// What a rank asks for and reports with this step; after the step: what any rank asked for, and the sum of
+// the reports.
 struct StepRequest {
-  bool stop = false;  // checkpoint, then leave
-  bool save = false;  // checkpoint
+  bool stop = false;        // checkpoint, then leave
+  bool save = false;        // checkpoint
+  int64_t bad_records = 0;  // that this rank's loader has met so far
 };
 
 // The numbers of one step, the same on all ranks.
@@ -49,6 +51,8 @@ struct StepOutcome {
   std::map<std::string, double> terms;  // each term's mean, before its weight in the objective
   double grad_norm = 0;                 // before clipping
   bool finite = true;                   // false: the update was skipped
+  // Which record stood at which position of the global batch: the sum over rows of CRC-32C(position, record).
+  uint64_t samples_digest = 0;
 };
 
 class TrainStep {
@@ -59,6 +63,8 @@ class TrainStep {
   // share: this rank's rows. request: in and out. Returns without waiting for the device; the outcome is read
   // later.
   void RunCollective(const Batch& share, double lr, StepRequest& request);
+  // Blocks until the device has copied the images of the last share: its buffers may then be filled again.
+  void WaitForImages();
 
   // Outcome of the oldest step not read yet. Waits for it, not for later ones. Nullopt when there is none.
   std::optional<StepOutcome> ReadOutcome();
@@ -69,6 +75,7 @@ class TrainStep {
     std::vector<std::string> names;
     std::vector<double> weights, scales;
     at::Tensor sums;  // fp32 [terms], this rank's, on the device
+    uint64_t samples_digest = 0;
   };
   struct Pending {
     Objective objective;
@@ -85,6 +92,7 @@ class TrainStep {
   Communicator& data_;
   const StepOptions options_;
   std::vector<Pending> pending_;
+  std::vector<WorkPtr> copies_;  // of the last share, one per micro-batch
 };
 
 }  // namespace graticule

@@ -41,6 +41,17 @@ TEST_F(FsTest, WritesAtOffsetsAndReadsExactly) {
   EXPECT_EQ(PosixFs().FileSize(At("a")), 12u);
 }
 
+TEST_F(FsTest, CountsReadsThatItRepeats) {
+  WriteFileAtomically(PosixFs(), At("short"), "abc");
+  const auto file = PosixFs().Open(At("short"));
+  char buffer[8];
+  const int64_t before = RepeatedReads();
+  file->ReadAt(0, buffer, 3);
+  EXPECT_EQ(RepeatedReads(), before);
+  EXPECT_THROW(file->ReadAt(0, buffer, 4), Error);
+  EXPECT_EQ(RepeatedReads(), before + 3);
+}
+
 TEST_F(FsTest, NamesPathAndReasonWhenAFileEndsTooEarly) {
   WriteFileAtomically(PosixFs(), At("short"), "abc");
   const auto file = PosixFs().Open(At("short"));

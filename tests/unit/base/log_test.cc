@@ -100,7 +100,7 @@ TEST_F(LogTest, ProgressPrintsAPlainLineEveryThirtySeconds) {
             "step 120/1000 12% | loss 3.21 | 4.0 step/s | ETA 3:40\n"
             "step 240/1000 24% | loss 3.21 | 4.0 step/s | ETA 3:10\n");
   progress.Finish();
-  EXPECT_EQ(screen_.Take(), "290 step in 1:13 (4.0 step/s)\n");
+  EXPECT_EQ(screen_.Take(), "290 steps in 1:13 (4.0 step/s)\n");
 }
 
 TEST_F(LogTest, ProgressRedrawsOneLineOnATerminal) {

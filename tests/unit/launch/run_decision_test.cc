@@ -5,8 +5,8 @@
 namespace graticule {
 namespace {
 
-RunStatus Status(const std::string& state, const std::string& attempt, int exit_code = 0) {
-  RunStatus status;
+RunStatusFile Status(const std::string& state, const std::string& attempt, int exit_code = 0) {
+  RunStatusFile status;
   status.state = state;
   status.attempt = attempt;
   status.exit_code = exit_code;

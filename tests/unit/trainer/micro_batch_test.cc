@@ -27,7 +27,7 @@ struct Fixture {
 
 TEST(MicroBatch, ImagesAreNormalisedPerChannel) {
   Fixture f;
-  const at::Tensor x = NormalisedImages(f.batch, c10::kCPU);
+  const at::Tensor x = NormalisedImages(f.batch, c10::kCPU).images_B3HW;
   ASSERT_EQ(x.sizes(), (std::vector<int64_t>{6, 3, 2, 2}));
   const double mean[] = {0.48145466, 0.4578275, 0.40821073},
                deviation[] = {0.26862954, 0.26130258, 0.27577711};
