@@ -13,6 +13,8 @@ for target in "${targets[@]}"; do
   mkdir -p "$work"
   echo "fuzz: $target for $seconds s"
   (cd build/fuzz && "bin/$target" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -max_len=65536 -verbosity=0 \
-    -print_final_stats=1 "corpus/$target" $([[ -d ../../$seeds ]] && echo "../../$seeds") 2>&1 | grep -E 'stat::number_of_executed|ERROR|SUMMARY|Test unit' || true
-   exit "${PIPESTATUS[0]}")
+    -print_final_stats=1 "corpus/$target" $([[ -d ../../$seeds ]] && echo "../../$seeds") \
+    >"$target.log" 2>&1) && failed=no || failed=yes
+  grep -E 'stat::number_of_executed|ERROR|SUMMARY|Test unit' "build/fuzz/$target.log" || true
+  if [[ $failed == yes ]]; then echo "fuzz: $target failed, see build/fuzz/$target.log" >&2; exit 1; fi
 done

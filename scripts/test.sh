@@ -6,7 +6,7 @@
 #   --oracles  also compares with the Python reference implementations (installs about 5 GB once);
 #              without it those tests are skipped, and say so
 #   --long     the long forms of the fault tests (20 killed and resumed runs instead of 3)
-#   --sanitize also the torch-free rooms under ASan and UBSan, and 10 s of fuzzing per parser
+#   --sanitize also base, geo and data under ASan and UBSan, and 10 s of fuzzing per parser
 #   --ci       what a change must pass: --oracles, --sanitize, the CUDA module, a SLURM of two nodes, and the demo in
 #              its short form
 set -euo pipefail
@@ -29,9 +29,9 @@ scripts/build.sh release ${options[@]+"${options[@]}"}
 step "tests"
 ctest --test-dir build/release --output-on-failure -j1
 if [[ $sanitize == yes ]]; then
-  step "sanitizers (ASan, UBSan) over the torch-free rooms"
+  step "sanitizers (ASan, UBSan) over base, geo and data"
   scripts/build.sh asan --dev
-  ctest --test-dir build/asan --output-on-failure -L unit
+  ctest --test-dir build/asan --output-on-failure -R '^(base|geo|data)$'
   step "fuzzing, 10 s a parser"
   scripts/fuzz.sh 10
 fi

@@ -62,6 +62,11 @@ class TreeBuilder : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     RefuseTag(mark, tag);
+    // The file is UTF-8 (CheckBytes), but yaml-cpp turns the escapes \N and \_ into single Latin-1 bytes.
+    if (!IsUtf8(value)) {
+      issues_.push_back({Where(mark), fmt::format("\"{}\" is not UTF-8", Printable(value)),
+                         "write the characters themselves, or \\u0085 for \\N and \\u00a0 for \\_"});
+    }
     Place(mark, anchor,
           {.kind = YamlNode::Kind::kScalar, .text = value, .quoted = tag == "!", .where = Where(mark)});
   }

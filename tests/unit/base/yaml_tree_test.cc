@@ -102,6 +102,17 @@ TEST(YamlTree, RefusesBytesThatAreNoTextWithTheirLine) {
   EXPECT_EQ(Parse("a: \xed\xa0\x80\n").issues.size(), 1u);
 }
 
+TEST(YamlTree, RefusesEscapesThatWouldBecomeLatin1) {
+  for (const char* text : {"a: \"\\N\"\n", "a: \"\\_\"\n"}) {
+    const Parsed parsed = Parse(text);
+    ASSERT_EQ(parsed.issues.size(), 1u) << text;
+    EXPECT_EQ(parsed.issues[0].where, "f.yaml:1:4");
+  }
+  const Parsed good = Parse("a: \"\\u0085\\u00a0\"\n");
+  EXPECT_TRUE(good.issues.empty());
+  EXPECT_EQ(good.root.entries.at(0).value.text, "\xc2\x85\xc2\xa0");
+}
+
 TEST(YamlTree, RefusesBigFilesMissingFilesAndSecondDocuments) {
   EXPECT_EQ(Parse("a: " + std::string(1 << 20, 'x')).issues.size(), 1u);
   EXPECT_EQ(Parse("a: 1\n---\nb: 2\n").issues.at(0).where, "f.yaml:2:1");
