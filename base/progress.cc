@@ -9,12 +9,12 @@ namespace {
 
 constexpr double kFadeSeconds = 30;
 
-std::string RateText(double rate) {
+}  // namespace
+
+std::string FormatRate(double rate) {
   if (rate >= 100) return fmt::format("{:.0f}", rate);
   return rate >= 1 ? fmt::format("{:.1f}", rate) : fmt::format("{:.3f}", rate);
 }
-
-}  // namespace
 
 std::string FormatDuration(double seconds) {
   const auto total = static_cast<int64_t>(std::llround(std::fmax(0, std::fmin(seconds, 1e12))));
@@ -60,7 +60,7 @@ void Progress::Update(int64_t done, std::string_view detail) {
                         std::floor(100.0 * static_cast<double>(done) / static_cast<double>(options_.total)));
   }
   if (!detail.empty()) line += fmt::format(" | {}", detail);
-  if (rate() > 0) line += fmt::format(" | {} {}/s", RateText(rate()), options_.unit);
+  if (rate() > 0) line += fmt::format(" | {} {}/s", FormatRate(rate()), options_.unit);
   if (eta_s() >= 0) line += fmt::format(" | ETA {}", FormatDuration(eta_s()));
   if (terminal_.interactive()) {
     terminal_.Status(line);
@@ -77,7 +77,7 @@ void Progress::Finish() {
   std::string line =
       fmt::format("{} {}{} in {}", units, options_.unit, units == 1 ? "" : "s", FormatDuration(passed_s));
   if (passed_s > 0) {
-    line += fmt::format(" ({} {}/s)", RateText(static_cast<double>(units) / passed_s), options_.unit);
+    line += fmt::format(" ({} {}/s)", FormatRate(static_cast<double>(units) / passed_s), options_.unit);
   }
   terminal_.Line(line);
 }

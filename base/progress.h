@@ -48,5 +48,7 @@ class Progress {
 
 // "4:19", "1:02:03", "3d 04:05".
 std::string FormatDuration(double seconds);
+// A rate in about three digits: "337", "5.3", "0.025".
+std::string FormatRate(double rate);
 
 }  // namespace graticule

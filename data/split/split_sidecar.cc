@@ -74,12 +74,17 @@ std::vector<uint32_t> SelectSplit(const std::string& folder, const Manifest& man
     labels.label.assign(manifest.n_records, 0);
   }
   std::vector<bool> keep(labels.names.size(), false);
+  const bool undivided = !manifest.split_sidecar && manifest.split == "all";
   for (const std::string& name : wanted) {
+    if (undivided && name == "train") {
+      keep[0] = true;
+      continue;
+    }
     const auto found = std::find(labels.names.begin(), labels.names.end(), name);
     if (found == labels.names.end()) {
       throw Error(ErrorCode::kData,
                   fmt::format("there is no split \"{}\"; there is {}", name, fmt::join(labels.names, ", ")),
-                  folder, "Name one of these, or make it with `graticule data split`.");
+                  folder, "name one of these, or make it with `graticule data split`");
     }
     keep[found - labels.names.begin()] = true;
   }

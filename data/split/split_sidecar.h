@@ -2,8 +2,8 @@
 // with its hash.
 //
 // Tensor `label` u8 [N]; metadata `labels` is a JSON list of names, index = value; `method` says how they
-// were chosen. Without a sidecar every record has the manifest's own split as its label. Plain functions;
-// Error(kData) on mismatch.
+// were chosen. Without a sidecar every record has the manifest's own split as its label; "all", of imports
+// that know of no splits, serves as "train" too. Plain functions; Error(kData) on mismatch.
 #pragma once
 
 #include <cstdint>

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/progress.h"
 #include "trainer/checkpoint/tensor_file.h"
 #include "trainer/eval/report.h"
 #include "trainer/run/run_folder.h"
@@ -49,8 +50,8 @@ void RunRecord::StepDone(int64_t step, const StepOutcome& outcome) {
     folder_.Event("non_finite_step", {{"step", step}, {"policy", config_.train.non_finite}});
   const bool log = step % config_.log.every_steps == 0 || step == total_steps_ || !outcome.finite;
   if (log) WriteRow(step, lr, outcome);
-  folder_.Progress(step, fmt::format("loss {:.4f} | {:.0f} samples/s | data wait {:.0f} %", outcome.loss,
-                                     rate_.samples_s, 100 * rate_.data_wait_frac));
+  folder_.Progress(step, fmt::format("loss {:.4f} | {} samples/s | data wait {:.0f} %", outcome.loss,
+                                     FormatRate(rate_.samples_s), 100 * rate_.data_wait_frac));
 }
 
 void RunRecord::WriteRow(int64_t step, double lr, const StepOutcome& outcome) {

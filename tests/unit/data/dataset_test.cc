@@ -75,6 +75,17 @@ TEST(Dataset, SelectsRecordsBySplit) {
   EXPECT_NE(message.find("train, near, far"), std::string::npos) << message;
 }
 
+TEST(Dataset, WhatWasNeverDividedServesAsTrain) {
+  const TemporaryFolder folder;
+  Manifest manifest = WriteTinyDataset(folder / "d", 20, 6);
+  manifest.split = "all";
+  WriteManifest(PosixFs(), folder / "d", manifest);
+  EXPECT_EQ(Dataset::Open({folder / "d"}, {.split = {"train"}})->size(), 20);
+  EXPECT_EQ(Dataset::Open({folder / "d"}, {.split = {"all"}})->size(), 20);
+  EXPECT_NE(FailureOf([&] { Dataset::Open({folder / "d"}, {.split = {"val"}}); }).find("there is all"),
+            std::string::npos);
+}
+
 TEST(Dataset, IsReadByManyThreadsAtOnce) {
   const TemporaryFolder folder;
   WriteTinyDataset(folder / "d", 200, 9);
