@@ -113,8 +113,6 @@ void VisionTower::set_compute_dtype(at::ScalarType dtype) {
   compute_->set_dtype(dtype);
 }
 
-void VisionTower::WeightsChanged() { compute_->Invalidate(); }
-
 void VisionTower::To(const at::Device& device) {
   at::NoGradGuard no_grad;
   for (NamedTensor& parameter : parameters_) parameter.tensor.set_data(parameter.tensor.to(device));

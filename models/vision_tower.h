@@ -51,9 +51,8 @@ class VisionTower {
   void Freeze(int64_t frozen_layers, bool pooler_used, bool embeds_used);
   void set_recompute(bool on) { recompute_ = on; }
   // kFloat, or kBFloat16: blocks run in bf16 on casts of the master weights. A cast is renewed when the
-  // version counter of its master moved; call WeightsChanged after writing through raw pointers.
+  // version counter of its master moved: whoever writes weights through raw pointers must move it.
   void set_compute_dtype(at::ScalarType dtype);
-  void WeightsChanged();
   // Moves the parameters (same handles, new data).
   void To(const at::Device& device);
 

@@ -3,12 +3,17 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "base/log.h"
+
 namespace graticule {
 namespace {
+
+constexpr char kFailures[] = "failure";
 
 template <typename F>
 auto AsRunError(F&& body) {
@@ -155,6 +160,42 @@ RunStatusFile ReadStatusFile(const std::string& path) {
   } catch (const nlohmann::json::exception& error) {
     throw Error(ErrorCode::kCheckpoint, fmt::format("not the status of a run: {}", error.what()), path);
   }
+}
+
+void WriteRankFailure(FileSystem& fs, Clock& clock, const std::string& run_dir,
+                      const RankFailure& failure) noexcept {
+  try {
+    const std::string dir = JoinPath(run_dir, kFailures);
+    fs.MakeDirs(dir);
+    const std::string text = ToJson({{"rank", int64_t{failure.rank}},
+                                     {"host", failure.host},
+                                     {"exit_code", int64_t{failure.exit_code}},
+                                     {"reason", failure.reason},
+                                     {"time_utc", FormatUtc(clock.UnixSeconds())}});
+    WriteFileAtomically(fs, JoinPath(dir, fmt::format("rank_{}.json", failure.rank)), text + "\n");
+  } catch (const std::exception& error) {
+    LogWarn("the failure could not be written down: {}", error.what());
+  }
+}
+
+std::vector<RankFailure> ReadRankFailures(const std::string& run_dir) {
+  const std::string dir = JoinPath(run_dir, kFailures);
+  std::vector<RankFailure> failures;
+  if (!PosixFs().IsDirectory(dir)) return failures;
+  for (const std::string& name : PosixFs().List(dir)) {
+    try {
+      const auto json = nlohmann::json::parse(ReadFileToString(JoinPath(dir, name), 1 << 20));
+      failures.push_back({json.at("rank"), json.at("host"), json.at("exit_code"), json.at("reason")});
+    } catch (const std::exception&) {
+      continue;  // torn, or not ours
+    }
+  }
+  std::sort(failures.begin(), failures.end(), [](const auto& a, const auto& b) { return a.rank < b.rank; });
+  return failures;
+}
+
+void RemoveRankFailures(FileSystem& fs, const std::string& run_dir) {
+  AsRunError([&] { fs.RemoveTree(JoinPath(run_dir, kFailures)); });
 }
 
 std::string CurrentAttemptId() {

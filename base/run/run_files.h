@@ -3,6 +3,7 @@
 //   metrics.jsonl  one object per log step; rows past the restored step are dropped on resume
 //   events.jsonl   one object per event: start, stage, checkpoint, signal, end
 //   resolved.yaml  the configuration
+//   failure/       rank_<k>.json: why rank k failed, written by that rank
 //
 // Owns its two append streams. Not thread-safe. A write that fails throws Error(kCheckpoint); rows are
 // flushed to the system at once and synced with each status, so a killed process loses no row that was
@@ -18,6 +19,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -76,6 +78,22 @@ class RunFiles {
 
 // Parses status.json. Throws Error(kCheckpoint) where it is malformed or missing.
 RunStatusFile ReadStatusFile(const std::string& path);
+
+// What a rank leaves in failure/rank_<k>.json before it takes the others down: status.json is rank 0's, and
+// rank 0 may be killed before it learns why.
+struct RankFailure {
+  int rank = 0;
+  std::string host;
+  int exit_code = 0;
+  std::string reason;
+};
+// Best effort: the failure itself matters more than one to write it down.
+void WriteRankFailure(FileSystem& fs, Clock& clock, const std::string& run_dir,
+                      const RankFailure& failure) noexcept;
+// By rank; files that cannot be read are passed over.
+std::vector<RankFailure> ReadRankFailures(const std::string& run_dir);
+// Of an earlier attempt.
+void RemoveRankFailures(FileSystem& fs, const std::string& run_dir);
 
 // GRATICULE_ATTEMPT where a job script sets it, else "<job>_<array task>_<restart count>" under SLURM (0 for
 // what is unset), else a random id, the same all process long.

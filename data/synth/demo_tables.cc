@@ -6,9 +6,12 @@
 #include <array>
 #include <cctype>
 #include <cmath>
+#include <memory>
+#include <vector>
 
 #include "data/synth/lands.h"
 #include "data/synth/noise.h"
+#include "geo/cell_table.h"
 
 namespace graticule {
 namespace {
@@ -30,8 +33,20 @@ std::string LowerCase(std::string text) {
   return text;
 }
 
+// One quadtree per column quadtree_10_<images>, in the order of the columns.
+using Quadtrees = std::vector<std::shared_ptr<const CellTable>>;
+
+Quadtrees BuildQuadtrees(std::span<const DemoPhoto> photos) {
+  std::vector<LatLon> places;
+  for (const DemoPhoto& p : photos) places.push_back(p.facts.place);
+  Quadtrees trees;
+  for (const int64_t images : {5000, 25000, 1000, 50000, 12500, 500, 2500})
+    trees.push_back(BuildQuadtreeCells(places, {.max_images = images, .depth = 10}));
+  return trees;
+}
+
 void AppendOsv5mRow(const Planet& planet, const DemoPhoto& p, const Range& lat, const Range& lon,
-                    std::string* csv) {
+                    const Quadtrees& quadtrees, std::string* csv) {
   const Town& town = planet.towns()[p.facts.town];
   const DemoCountry& country = DemoCountries()[p.facts.country];
   const uint64_t h = MixBits(p.index + 0x51ED270B);
@@ -46,7 +61,7 @@ void AppendOsv5mRow(const Planet& planet, const DemoPhoto& p, const Range& lat, 
   fmt::format_to(out, "{}.0,{:.6f},{}.0,{}.0,{}.0,{:.6f},", p.facts.climate % 12, 1 + 6 * p.facts.urbanity,
                  p.facts.drive_left ? 1 : 0, p.facts.climate, p.facts.climate % 14,
                  0.01 + 3 * p.facts.relief);
-  *csv += ",,,,,,,";  // leaf ids of quadtrees over the original: importers recompute cells
+  for (const auto& tree : quadtrees) fmt::format_to(out, "{},", tree->CellOf(p.facts.place).value());
   fmt::format_to(out, "{}_{},{},{}_{}_{}_{},{},demo_{},{}.0\n", town.region, country.iso,
                  district.empty() ? "" : fmt::format("{}_{}_{}", district, town.region, country.iso),
                  town.name, Missing(district), town.region, country.iso, country.iso, h % 997,
@@ -66,7 +81,8 @@ std::string Osv5mCsv(const Planet& planet, std::span<const DemoPhoto> photos) {
       "unique_country,creator_username,creator_id\n";
   Range lat, lon;
   for (const DemoPhoto& p : photos) lat.Add(p.facts.place.lat_deg), lon.Add(p.facts.place.lon_deg);
-  for (const DemoPhoto& p : photos) AppendOsv5mRow(planet, p, lat, lon, &csv);
+  const Quadtrees quadtrees = BuildQuadtrees(photos);
+  for (const DemoPhoto& p : photos) AppendOsv5mRow(planet, p, lat, lon, quadtrees, &csv);
   return csv;
 }
 

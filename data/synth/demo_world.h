@@ -19,7 +19,7 @@
 
 namespace graticule {
 
-inline constexpr int kDemoWorldVersion = 2;  // raised whenever the same seed gives other bytes
+inline constexpr int kDemoWorldVersion = 3;  // raised whenever the same seed gives other bytes
 
 struct DemoWorldOptions {
   std::string out;

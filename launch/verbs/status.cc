@@ -73,7 +73,11 @@ int Run(const std::vector<std::string>& arguments) {
     throw Error(ErrorCode::kUsage, "name one run folder", "", "graticule status runs/demo");
   const auto status = StatusOf(runs[0]);
   if (!status) throw Error(ErrorCode::kUsage, "there is no status.json", runs[0], "Is this a run folder?");
+  const std::vector<RankFailure> failures = ReadRankFailures(runs[0]);
   if (options.json()) {
+    nlohmann::json ranks = nlohmann::json::array();
+    for (const RankFailure& f : failures)
+      ranks.push_back({{"rank", f.rank}, {"host", f.host}, {"exit_code", f.exit_code}, {"reason", f.reason}});
     fmt::print("{}\n", nlohmann::json{{"run", runs[0]},
                                       {"state", status->state},
                                       {"exit_code", status->exit_code},
@@ -84,12 +88,15 @@ int Run(const std::vector<std::string>& arguments) {
                                       {"last_checkpoint", status->last_checkpoint},
                                       {"host", status->host},
                                       {"pid", status->pid},
-                                      {"updated_utc", status->updated_utc}}
+                                      {"updated_utc", status->updated_utc},
+                                      {"failures", ranks}}
                            .dump());
     return 0;
   }
   fmt::print("{}: {} at step {} ({})\n", runs[0], status->state, status->step, status->updated_utc);
   if (!status->reason.empty()) fmt::print("  reason: {} (exit code {})\n", status->reason, status->exit_code);
+  for (const RankFailure& f : failures)
+    fmt::print("  rank {} on {}: {} (exit code {})\n", f.rank, f.host, f.reason, f.exit_code);
   if (!status->last_checkpoint.empty()) fmt::print("  last checkpoint: {}\n", status->last_checkpoint);
   return 0;
 }

@@ -74,6 +74,24 @@ class BadInput(unittest.TestCase):
             self.assertEqual(done.stderr.count(event["record"]), 1)
         self.assertEqual(self.world.rows("quarantine")[20]["bad_records"], 2)
 
+    @unittest.skipUnless(HAS_MPI, "no mpirun or no MPI module here")
+    def test_too_many_bad_records_end_the_run_and_the_rank_that_met_them_says_so(self):
+        copy = self.world.folder / "rotten"
+        shutil.copytree(self.world.folder / "data", copy)
+        for shard in json.loads((copy / "manifest.json").read_text())["shards"]:
+            data = bytearray((copy / shard["file"]).read_bytes())
+            for at in range(shard["img_abs_off"], shard["img_abs_off"] + shard["img_bytes"], 1000):
+                data[at] ^= 4
+            (copy / shard["file"]).write_bytes(data)
+        self.refuse(3, "bad records, expected at most 10", name="rotten_run", overrides=(f"data.train=[{copy}]",), ranks=2)
+        failures = [json.loads(p.read_text()) for p in (self.world.folder / "rotten_run" / "failure").iterdir()]
+        self.assertTrue(failures)
+        for failure in failures:
+            self.assertEqual(failure["exit_code"], 3)
+            self.assertIn("bad records", failure["reason"])
+        told = subprocess.run([BIN / "graticule", "status", self.world.folder / "rotten_run"], capture_output=True, text=True)
+        self.assertIn("bad records, expected at most 10", told.stdout)
+
     def test_fresh_needs_an_empty_folder(self):
         done = self.world.train("good", "--fresh", steps=6)
         self.assertEqual(done.returncode, 2, done.stderr)

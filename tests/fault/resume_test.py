@@ -27,9 +27,9 @@ class Resume(unittest.TestCase):
     def tearDownClass(cls):
         cls.world.close()
 
-    def kill_at(self, name, step, ranks):
+    def kill_at(self, name, step, ranks, *overrides):
         """Starts a training and SIGKILLs one of its processes once `step` was logged."""
-        process = self.world.start(name, ranks=ranks, steps=STEPS)
+        process = self.world.start(name, *overrides, ranks=ranks, steps=STEPS)
         metrics = self.world.folder / name / "metrics.jsonl"
         deadline = time.monotonic() + 120
         while not (metrics.exists() and f'"step":{step},' in metrics.read_text()):
@@ -40,17 +40,17 @@ class Resume(unittest.TestCase):
         process.communicate(timeout=120)
         self.assertNotEqual(process.returncode, 0)
 
-    def check(self, ranks, rounds):
-        straight, broken = f"straight{ranks}", f"broken{ranks}"
-        done = self.world.train(straight, ranks=ranks, steps=STEPS)
+    def check(self, ranks, rounds, *overrides):
+        straight, broken = "-".join((f"straight{ranks}", *overrides)), "-".join((f"broken{ranks}", *overrides))
+        done = self.world.train(straight, *overrides, ranks=ranks, steps=STEPS)
         self.assertEqual(done.returncode, 0, done.stderr)
         seed = random.randrange(1 << 30)
         random.seed(seed)
         for _ in range(rounds):
             shutil.rmtree(self.world.folder / broken, ignore_errors=True)
             step = random.randrange(1, STEPS - 3)
-            self.kill_at(broken, step, ranks)
-            done = self.world.train(broken, ranks=ranks, steps=STEPS)
+            self.kill_at(broken, step, ranks, *overrides)
+            done = self.world.train(broken, *overrides, ranks=ranks, steps=STEPS)
             self.assertEqual(done.returncode, 0, done.stderr)
             where = f"{ranks} ranks, killed at step {step}, seed {seed}"
             self.assertEqual(self.world.losses(broken), self.world.losses(straight), where)
@@ -62,6 +62,9 @@ class Resume(unittest.TestCase):
     @unittest.skipUnless(HAS_MPI, "no mpirun or no MPI module here")
     def test_two_ranks_resume_bit_for_bit(self):
         self.check(2, ROUNDS - max(1, ROUNDS // 2))
+
+    def test_bf16_resumes_bit_for_bit(self):
+        self.check(1, 1, "train.precision=bf16")
 
     def test_a_finished_run_has_nothing_left_to_do(self):
         self.assertEqual(self.world.train("done", steps=3).returncode, 0)

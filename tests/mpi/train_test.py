@@ -79,6 +79,29 @@ class Ranks(unittest.TestCase):
             self.assertEqual([line.split(",")[0] for line in other[1:]], ids)
             self.assertEqual([line.split(",")[6] for line in other[1:]], [line.split(",")[6] for line in texts[0][1:]])
 
+    def test_bf16_follows_fp32_and_repeats_exactly(self):
+        self.train("fp32", ranks=2, steps=20)
+        for name in ("bf16", "bf16again"):
+            self.train(name, "train.precision=bf16", ranks=2, steps=20)
+        self.assertEqual(self.world.losses("bf16"), self.world.losses("bf16again"))
+        self.assertNotEqual(self.world.losses("bf16"), self.world.losses("fp32"), "bf16 was not used")
+        for exact, rounded in zip(self.world.losses("fp32"), self.world.losses("bf16")):
+            self.assertLess(relative(exact, rounded), 0.05)
+
+    def test_an_export_predicts_what_its_run_predicts(self):
+        self.train("source", steps=12)
+        run, export = self.world.folder / "source", self.world.folder / "source-export"
+        subprocess.run([BIN / "graticule-train", "export", "--run", run, "--out", export], env=ENV, check=True,
+                       capture_output=True)
+        predictions = []
+        for model in (run, export):
+            out = self.world.folder / f"eval-{model.name}"
+            subprocess.run([BIN / "graticule-train", "eval", "--model", model, "--data", self.world.folder / "data", "--split",
+                            "val", "--out", out], env=ENV, check=True, capture_output=True)
+            predictions.append((out / "predictions.csv").read_text())
+        self.assertEqual(predictions[0], predictions[1])
+        self.assertEqual(len(predictions[0].splitlines()), 1 + 48)
+
     def test_all_ranks_obey_a_stop_file(self):
         process = self.world.start("stopped", ranks=2, steps=100000)
         run = self.world.folder / "stopped"

@@ -47,6 +47,11 @@ double Ratio(const Json& group, const char* baseline) {
   return other > 0 ? own / other : kNaN;  // nothing to compare with
 }
 
+std::string Times(double ratio, const char* other) {
+  return std::isfinite(ratio) ? fmt::format("{:.1f} times as many as {}", ratio, other)
+                              : fmt::format("some where {} finds none", other);
+}
+
 std::string TableOf(const std::string& title, const Json& group) {
   std::string text = fmt::format("{:<16}{:>9}{:>9}{:>9}{:>9}{:>9}{:>11}\n", title, "1 km", "25 km", "200 km",
                                  "750 km", "2500 km", "median km");
@@ -127,11 +132,9 @@ Comparison CompareWithBaselines(const std::map<std::string, std::string>& eval_f
   comparison.table = TableOf("all parts", summary);
   for (const auto& [part, group] : parts.items()) comparison.table += TableOf(part, group);
   const double over_common = Ratio(summary, "common_cell"), over_colour = Ratio(summary, "colour_knn");
-  if (std::isfinite(over_common) && std::isfinite(over_colour)) {
-    comparison.table += fmt::format(
-        "within 750 km the model is {:.1f} x the most common cell and {:.1f} x the colour neighbour\n",
-        over_common, over_colour);
-  }
+  comparison.table +=
+      fmt::format("within 750 km the model finds {} and {}\n", Times(over_common, "the most common cell"),
+                  Times(over_colour, "the nearest neighbour in colour"));
   summary["parts"] = parts;
   summary["ratios_750"] = {{"common_cell", over_common}, {"colour_knn", over_colour}};
   summary["largest_cell_share"] = baselines.value("largest_cell_share", kNaN);

@@ -90,6 +90,9 @@ class FusedOptimizer : public Optimizer {
                       /*dampening=*/0, config_.nesterov, /*maximize=*/false, /*is_first_step=*/false, {},
                       found_inf);
     }
+    // The fused operators leave the version counters of their lists where they are; casts of the weights
+    // (models/compute_weights.h) would never be renewed.
+    for (const at::Tensor& parameter : l.parameters) parameter.unsafeGetTensorImpl()->bump_version();
   }
 
   const OptimConfig config_;

@@ -45,6 +45,7 @@ struct RunFolder::Live {
         log(log) {
     store.SetGuard([this] { lock->Check(); });
     store.RemoveLitter();
+    RemoveRankFailures(PosixFs(), path);
   }
 
   std::unique_ptr<RunLock> lock;

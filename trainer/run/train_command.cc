@@ -6,9 +6,11 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/run/run_files.h"
 #include "trainer/checkpoint/tensor_file.h"
 #include "trainer/recipes/registry.h"
 #include "trainer/run/run_folder.h"
@@ -81,13 +83,17 @@ void FillPosition(const TrainCommand& command, const RunStart& start, const Load
   state.order = loader.order_name();
 }
 
-void Failed(RunFolder& folder, int code, const std::string& reason) {
+// folder: rank 0's, null elsewhere.
+void Failed(RunFolder* folder, const std::string& run_dir, const World& world, int code,
+            const std::string& reason) {
+  WriteRankFailure(PosixFs(), SystemClock(), run_dir, {world.rank, world.host, code, reason});
+  if (folder == nullptr) return;
   try {
-    folder.EndProgress();
-    folder.Event("end", {{"state", "failed"}, {"reason", reason}});
-    folder.SetStatus("failed", code, reason);
+    folder->EndProgress();
+    folder->Event("end", {{"state", "failed"}, {"reason", reason}});
+    folder->SetStatus("failed", code, reason);
   } catch (const Error& error) {
-    folder.Warn(fmt::format("the failure could not be written down: {}", error.what()));
+    folder->Warn(fmt::format("the failure could not be written down: {}", error.what()));
   }
 }
 
@@ -178,10 +184,10 @@ int TrainCollective(TrainCommand& command, World& world) {
   try {
     return Run(command, start, data, folder.get(), world);
   } catch (const Error& error) {
-    if (folder) Failed(*folder, error.exit_code(), error.what());
+    Failed(folder.get(), command.config.run.dir, world, error.exit_code(), error.what());
     throw;
   } catch (const std::exception& error) {
-    if (folder) Failed(*folder, static_cast<int>(ErrorCode::kBug), error.what());
+    Failed(folder.get(), command.config.run.dir, world, static_cast<int>(ErrorCode::kBug), error.what());
     throw;
   }
 }

@@ -53,6 +53,21 @@ TEST_F(RunFilesTest, RefusesAStatusThatIsNone) {
   }
 }
 
+TEST_F(RunFilesTest, EachRankCanSayWhyItFailed) {
+  EXPECT_TRUE(ReadRankFailures(dir_).empty());
+  WriteRankFailure(PosixFs(), clock_, dir_, {10, "node2", 3, "12 bad records"});
+  WriteRankFailure(PosixFs(), clock_, dir_, {2, "node1", 70, "a \"bug\""});
+  WriteFileAtomically(PosixFs(), JoinPath(dir_, "failure/rank_3.json"), "{");
+  const std::vector<RankFailure> failures = ReadRankFailures(dir_);
+  ASSERT_EQ(failures.size(), 2u);
+  EXPECT_EQ(failures[0].rank, 2);
+  EXPECT_EQ(failures[0].reason, "a \"bug\"");
+  EXPECT_EQ(failures[1].host, "node2");
+  EXPECT_EQ(failures[1].exit_code, 3);
+  RemoveRankFailures(PosixFs(), dir_);
+  EXPECT_TRUE(ReadRankFailures(dir_).empty());
+}
+
 TEST_F(RunFilesTest, DropsRowsPastTheRestoredStepAndATornLine) {
   {
     RunFiles run(PosixFs(), clock_, dir_);

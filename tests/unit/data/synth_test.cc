@@ -48,6 +48,30 @@ class SynthTest : public ::testing::Test {
   fs::path root_;
 };
 
+TEST_F(SynthTest, QuadtreeColumnsHoldLeavesBelowTheirThresholdsThatNest) {
+  const Planet planet(5);
+  std::vector<DemoPhoto> photos;
+  for (uint64_t i = 0; i < 1500; ++i) photos.push_back(PlanPhoto(planet, 5, i, false));
+  std::istringstream lines(Osv5mCsv(planet, photos));
+  std::string line;
+  std::getline(lines, line);
+  std::map<int, int> fine, coarse, parent;
+  while (std::getline(lines, line)) {
+    std::vector<std::string> fields;
+    std::istringstream row(line);
+    for (std::string field; std::getline(row, field, ',');) fields.push_back(field);
+    const auto from_end = [&](size_t n) { return std::stoi(fields.at(fields.size() - n)); };
+    const int leaf500 = from_end(8), leaf1000 = from_end(11);
+    ++fine[leaf500];
+    ++coarse[leaf1000];
+    EXPECT_EQ(parent.emplace(leaf500, leaf1000).first->second, leaf1000);
+    EXPECT_EQ(from_end(7), 0);  // quadtree_10_2500: nothing to split
+  }
+  EXPECT_GT(fine.size(), coarse.size());
+  for (const auto& [leaf, images] : fine) EXPECT_LT(images, 500) << leaf;
+  for (const auto& [leaf, images] : coarse) EXPECT_LT(images, 1000) << leaf;
+}
+
 TEST_F(SynthTest, WorldDependsOnSeedAndNotOnThreads) {
   WriteDemoWorld({.out = root_ / "a", .seed = 5, .osv_images = 20, .mp16_images = 12, .threads = 1});
   WriteDemoWorld({.out = root_ / "b", .seed = 5, .osv_images = 20, .mp16_images = 12, .threads = 3});

@@ -145,9 +145,6 @@ TEST(VisionTower, RenewsItsCastsWhenWeightsChange) {
   const double after =
       tower.Forward(images, false, false).last_hidden_state_BTW.square().sum().item<double>();
   EXPECT_NE(before, after);
-  std::fill_n(static_cast<float*>(weight.data_ptr()), weight.numel(), 0.5f);  // behind the version counter
-  tower.WeightsChanged();
-  EXPECT_NE(after, tower.Forward(images, false, false).last_hidden_state_BTW.square().sum().item<double>());
 }
 
 TEST(VisionTower, ComputesTheActivationAsDefined) {

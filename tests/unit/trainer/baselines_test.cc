@@ -126,8 +126,24 @@ TEST_F(ComparisonTest, PutsTheModelBesideTheBaselines) {
   EXPECT_NEAR(summary["model"]["median_km"], 333.585, 0.01);  // 3 degrees of the equator
   EXPECT_NEAR(summary["ratios_750"]["common_cell"], 2.0 / 3 / 0.25, 1e-12);
   EXPECT_NEAR(summary["ratios_750"]["colour_knn"], 2.0 / 3 / 0.5, 1e-12);
+  EXPECT_NE(comparison.table.find("2.7 times as many as the most common cell and 1.3 times as many as"),
+            std::string::npos)
+      << comparison.table;
   EXPECT_EQ(comparison.rows.at("near")[1].id, "b,1");
   EXPECT_EQ(comparison.rows.at("near")[0].country, "NA");
+}
+
+TEST_F(ComparisonTest, ABaselineThatFindsNothingHasNoRatio) {
+  std::ifstream in(root_ / "baselines.json");
+  auto baselines = nlohmann::json::parse(in);
+  baselines["common_cell"]["acc_750"] = 0.0;
+  Write("baselines.json", baselines.dump());
+  const Comparison comparison =
+      CompareWithBaselines({{"near", root_ / "near"}, {"far", root_ / "far"}}, root_ / "baselines.json");
+  EXPECT_TRUE(nlohmann::json::parse(comparison.summary_json)["ratios_750"]["common_cell"].is_null());
+  EXPECT_NE(comparison.table.find("some where the most common cell finds none and 1.3 times"),
+            std::string::npos)
+      << comparison.table;
 }
 
 TEST_F(ComparisonTest, RefusesPartsOfDifferentSize) {

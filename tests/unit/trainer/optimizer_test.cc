@@ -37,6 +37,17 @@ TEST(Optimizer, FirstAdamWStepMovesByTheLearningRate) {
   EXPECT_NEAR(f.b[0][0].item<float>(), -1.0 * (1 - 0.005 * 0.1) - 0.005, 1e-6);
 }
 
+TEST(Optimizer, AStepMovesTheVersionOfEveryParameter) {
+  for (const char* kind : {"adamw", "adam", "sgd"}) {
+    Fixture f;
+    auto optimizer = f.Make(kind);
+    const auto a = f.a._version(), b = f.b._version();
+    optimizer->Step(0.01, f.fine);
+    EXPECT_GT(f.a._version(), a) << kind;
+    EXPECT_GT(f.b._version(), b) << kind;
+  }
+}
+
 TEST(Optimizer, ANonFiniteStepChangesNothing) {
   for (const char* kind : {"adamw", "adam", "sgd"}) {
     Fixture f;
