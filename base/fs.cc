@@ -134,7 +134,7 @@ class Posix : public FileSystem {
     return std::make_unique<PosixWritable>(path, fd);
   }
   std::unique_ptr<WritableFile> OpenAppend(const std::string& path) override {
-    const int fd = OpenRetrying(path, O_WRONLY | O_CREAT, 0666);
+    const int fd = OpenRetrying(path, O_WRONLY | O_CREAT | O_APPEND, 0666);
     if (fd < 0) Fail("open for appending", path, errno);
     return std::make_unique<PosixWritable>(path, fd, FileSize(path));
   }

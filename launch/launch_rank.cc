@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "trainer/comm/world.h"
 #include "trainer/cpu_bf16_probe.h"
 
 namespace graticule {
@@ -26,6 +27,14 @@ int SpeakAsFirstRank(const std::function<int()>& body) {
     std::this_thread::sleep_for(std::chrono::seconds(1));
     return error.exit_code();
   }
+}
+
+int RunAlone(const std::string& verb, const std::string& device, const std::function<int(World&)>& body) {
+  return RunInWorld({.device = device}, [&](World& world) {
+    if (world.size == 1) return body(world);
+    throw Error(ErrorCode::kUsage, fmt::format("{} works in one process, {} were started", verb, world.size),
+                "", "start it without mpirun");
+  });
 }
 
 void PrepareArithmetic(const std::string& precision, const std::string& device) {

@@ -7,12 +7,17 @@
 
 namespace graticule {
 
+struct World;
+
 // From the launcher's variables (Open MPI, PMI, PMIx, SLURM steps); 0 without a launcher.
 int LaunchRank();
 
 // Runs body. An Error leaves as it is on the first rank; the others end with its exit code, silently and a
 // moment later, so that the launcher does not stop the first one before it has spoken.
 int SpeakAsFirstRank(const std::function<int()>& body);
+
+// Opens a world on `device` for a verb that works in one process; a launcher that started several is refused.
+int RunAlone(const std::string& verb, const std::string& device, const std::function<int(World&)>& body);
 
 // Makes bf16 on the CPU safe where it is asked for; before any tensor and before MPI
 // (trainer/cpu_bf16_probe.h). Throws Error(kUsage) for a precision that is not fp32, tf32 or bf16.

@@ -22,11 +22,11 @@ void LossConfig::Bind(Section& s) {
   s.Field(
       "elevation_offset_m", &elevation_offset_m,
       {.help = "added before the logarithm of the elevation target", .unit = "m", .min = 0, .max = 12000});
-  s.Sub("weights", &weights, "one weight per term; 0 removes the term and its head");
+  s.Sub("weights", &weights, "one weight per term; 0 removes the term and its head (not for geocell)");
   s.Check([this]() -> std::string {
-    const bool any =
-        weights.geocell > 0 || weights.climate > 0 || weights.month > 0 || weights.regression > 0;
-    return any ? "" : "every weight of loss.weights is 0: nothing would be trained";
+    return weights.geocell > 0
+               ? ""
+               : "weights.geocell is 0: places are predicted by the geocell head, so it must be trained";
   });
 }
 

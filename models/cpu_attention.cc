@@ -84,7 +84,7 @@ GRATICULE_CLONES float SoftmaxRow(float* row, int64_t tokens, int64_t padded, fl
 }
 
 // Scores into probabilities by the kept log-sum-exp, and their gradient into the scores' one:
-// d_s = p (d_p - sum p d_p) scale. Columns past the tokens hold d_p = 0 and stay 0.
+// d_s = p (d_p - sum p d_p) scale. Columns past the tokens are not read afterwards.
 GRATICULE_CLONES void SoftmaxRowBackward(float* p, float* d, int64_t padded, float scale, float log_sum) {
   Vec sums = {};
   for (int64_t j = 0; j < padded; j += kLanes) {

@@ -44,11 +44,11 @@ GRATICULE_INLINE void Load(const uint16_t* from, Vec& to) {
   to = (Vec)(__builtin_convertvector(*reinterpret_cast<const HalfVec*>(from), BitsVec) << 16);
 }
 GRATICULE_INLINE void Store(float* to, const Vec& value) { *reinterpret_cast<Vec*>(to) = value; }
-// Rounded to nearest even.
+// Rounded to nearest even; a NaN stays one.
 GRATICULE_INLINE void Store(uint16_t* to, const Vec& value) {
-  const BitsVec bits = (BitsVec)value;
-  *reinterpret_cast<HalfVec*>(to) =
-      __builtin_convertvector((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16, HalfVec);
+  const BitsVec bits = (BitsVec)value, rounded = (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16;
+  const BitsVec half = value == value ? rounded : (bits >> 16) | 0x40;
+  *reinterpret_cast<HalfVec*>(to) = __builtin_convertvector(half, HalfVec);
 }
 
 }  // namespace graticule

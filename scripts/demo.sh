@@ -113,8 +113,9 @@ graticule report accuracy --run "$run" --parts near far --baselines "$run/baseli
 if [[ $run == runs/demo ]]; then  # a run that has learnt nothing must not look like a success
   python3 - "$run/summary.json" <<'CHECK' || { echo "demo: the model does not beat the baselines as it should" >&2; exit 70; }
 import json, sys
-within = {name: group["acc_750"] for name, group in json.load(open(sys.argv[1])).items() if "acc_750" in group}
-sys.exit(within["model"] < 3 * within["common_cell"] or within["model"] < 1.5 * max(within["random_place"], within["colour_knn"]))
+summary = json.load(open(sys.argv[1]))
+model, common, place, colour = (summary[name]["acc_750"] for name in ("model", "common_cell", "random_place", "colour_knn"))
+sys.exit(model < 3 * common or model < 1.5 * max(place, colour))
 CHECK
 fi
 printf '\nset-up and build %d s, demo %d s of which training %d s\n' "$((built - started))" "$((SECONDS - built))" "$train_seconds"

@@ -225,27 +225,31 @@ void CheckpointStore::RemoveLitter() {
   });
 }
 
-void CheckpointStore::RecordScore(int64_t step, double score) {
+void CheckpointStore::RecordScore(int64_t step, const std::string& metric, double score) {
   const std::string dir = DirOf(step);
   if (!fs_.IsDirectory(dir) || !(score == score)) return;
   AsCheckpointError([&] {
     if (guard_) guard_();
-    WriteFileAtomically(fs_, JoinPath(dir, kScore), json{{"score", score}}.dump() + "\n");
+    WriteFileAtomically(fs_, JoinPath(dir, kScore), json{{"metric", metric}, {"score", score}}.dump() + "\n");
   });
 }
 
 std::optional<int64_t> CheckpointStore::BestStep() const {
   std::optional<int64_t> best;
   double best_score = 0;
+  std::string metric;
   for (const int64_t step : Steps()) {
     const std::string path = JoinPath(DirOf(step), kScore);
     if (!fs_.Exists(path)) continue;
     const json score = json::parse(ReadFileToString(path, 4096), nullptr, false);
     if (!score.is_object() || !score.contains("score") || !score["score"].is_number()) continue;
     const double value = score["score"];
-    if (!best || value > best_score) {
+    // Steps rise: another metric than before means that the run has changed its measure.
+    const bool other_metric = score.value("metric", "") != metric;
+    if (!best || other_metric || value > best_score) {
       best = step;
       best_score = value;
+      metric = score.value("metric", "");
     }
   }
   return best;

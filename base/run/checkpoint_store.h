@@ -108,8 +108,9 @@ class CheckpointStore {
   void RemoveLitter();
 
   // Notes the step's evaluation score (larger is better) beside its files, so that retention keeps the best
-  // one. Survives restarts. A step that is gone by now is ignored.
-  void RecordScore(int64_t step, double score);
+  // one. Survives restarts. A step that is gone by now is ignored. Scores of different metrics are not
+  // compared: the best one is that of the metric noted last.
+  void RecordScore(int64_t step, const std::string& metric, double score);
   std::optional<int64_t> BestStep() const;
 
   // Deletes steps that are neither among the newest keep_last valid ones nor the best. Called by Publish.

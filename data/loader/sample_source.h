@@ -58,6 +58,7 @@ class SampleSource {
   int64_t epoch_samples_ = 0, batches_ = 0, max_bad_ = 0;
   mutable std::mutex mutex_;
   std::unordered_set<int64_t> bad_;
+  int64_t unforeseen_ = 0;  // bad ones that the import did not mark as truncated: these max_bad limits
   std::vector<BadRecord> report_;
 };
 

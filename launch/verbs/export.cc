@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "launch/launch_rank.h"
 #include "launch/options.h"
 #include "trainer/serve/open_model.h"
 
@@ -24,16 +25,18 @@ int Export(const std::vector<std::string>& arguments) {
       throw Error(ErrorCode::kUsage, fmt::format("--{} is missing", name), "", "see --help");
   }
   const auto out = options.Get<std::string>("out");
-  const OpenedModel model = OpenModel(options.Get<std::string>("run"));
-  ExportModel(model, out);
-  if (options.json()) {
-    const nlohmann::ordered_json json = {
-        {"export", out}, {"step", model.step}, {"weights_sha256", model.weights_sha256}};
-    fmt::print("{}\n", json.dump());
-  } else {
-    fmt::print("exported step {} to {}\n", model.step, out);
-  }
-  return 0;
+  return RunAlone("export", "cpu", [&](World&) {
+    const OpenedModel model = OpenModel(options.Get<std::string>("run"));
+    ExportModel(model, out);
+    if (options.json()) {
+      const nlohmann::ordered_json json = {
+          {"export", out}, {"step", model.step}, {"weights_sha256", model.weights_sha256}};
+      fmt::print("{}\n", json.dump());
+    } else {
+      fmt::print("exported step {} to {}\n", model.step, out);
+    }
+    return 0;
+  });
 }
 
 }  // namespace

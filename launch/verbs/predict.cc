@@ -79,9 +79,7 @@ int Predict(const std::vector<std::string>& arguments) {
                     precision = options.Get<std::string>("precision");
   PrepareArithmetic(precision, device);
   std::vector<PhotoPrediction> photos;
-  RunInWorld({.device = device}, [&](World& world) {
-    if (world.size > 1)
-      throw Error(ErrorCode::kUsage, "predict runs in one process", "", "start it without mpirun");
+  RunAlone("predict", device, [&](World& world) {
     OpenedModel model =
         OpenModel(options.Get<std::string>("model"), {.device = DeviceOf(world), .precision = precision});
     photos = PredictPhotos(model, paths, top, world);

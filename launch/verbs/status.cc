@@ -30,8 +30,18 @@ bool HasGoodCheckpoint(const std::string& run_dir) {
   return CheckpointStore(PosixFs(), JoinPath(run_dir, "ckpt")).FindNewestValid().newest.has_value();
 }
 
+// A script needs one of three words whatever the folder looks like.
+std::optional<RunStatusFile> StatusForDecision(const std::string& run_dir) {
+  try {
+    return StatusOf(run_dir);
+  } catch (const Error& error) {
+    fmt::print(stderr, "warning: {}\n", error.what());
+    return std::nullopt;
+  }
+}
+
 Decision DecideForRun(const std::string& run_dir, const std::string& attempt, int code) {
-  const auto status = StatusOf(run_dir);
+  const auto status = StatusForDecision(run_dir);
   const fs::path mark = fs::path(run_dir) / kUnstartedMark;
   std::string earlier;
   std::ifstream(mark) >> earlier;
@@ -40,7 +50,10 @@ Decision DecideForRun(const std::string& run_dir, const std::string& attempt, in
   const Decision decision = Decide(status, attempt, code, checkpoint_good, FollowsAttempt(attempt, earlier));
   const bool unstarted = !status || status->attempt != attempt;
   if (decision == Decision::kRequeue && unstarted) {
-    std::ofstream(mark) << attempt << '\n';
+    std::ofstream file(mark);
+    file << attempt << '\n' << std::flush;
+    // Without its mark the next attempt would be requeued as well, and so for ever.
+    if (!file) return Decision::kStop;
   } else {
     fs::remove(mark);
   }

@@ -7,9 +7,11 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 
+#include "base/config/resolve.h"
 #include "base/error.h"
 #include "launch/options.h"
 #include "launch/submit_script.h"
+#include "trainer/config/root_config.h"
 
 namespace graticule {
 namespace {
@@ -42,6 +44,16 @@ int AtLeastOne(const Options& options, const char* name) {
   return value;
 }
 
+// Of HH:MM:SS or D-HH:MM:SS.
+int64_t SecondsOf(const std::string& time) {
+  int days = 0, hours = 0, minutes = 0, seconds = 0;
+  if (std::sscanf(time.c_str(), "%d-%d:%d:%d", &days, &hours, &minutes, &seconds) != 4) {
+    days = 0;
+    std::sscanf(time.c_str(), "%d:%d:%d", &hours, &minutes, &seconds);
+  }
+  return ((int64_t{days} * 24 + hours) * 60 + minutes) * 60 + seconds;
+}
+
 SubmitOptions Read(const Options& options) {
   SubmitOptions o;
   if (!options.Has("run"))
@@ -50,6 +62,12 @@ SubmitOptions Read(const Options& options) {
   const auto name = std::filesystem::path(o.run_dir).filename().string();
   o.job_name =
       options.Has("job-name") ? options.Get<std::string>("job-name") : (name.empty() ? "graticule" : name);
+  for (const std::string* word : {&o.run_dir, &o.job_name}) {
+    if (word->find_first_of(" \t\n\"'") == std::string::npos) continue;
+    throw Error(ErrorCode::kUsage,
+                fmt::format("\"{}\" holds blanks or quotes, which #SBATCH lines cannot", *word), "",
+                "choose another --run or --job-name");
+  }
   o.partition = options.Get<std::string>("partition");
   o.account = options.Get<std::string>("account");
   o.qos = options.Get<std::string>("qos");
@@ -61,6 +79,10 @@ SubmitOptions Read(const Options& options) {
   o.ranks_per_node = AtLeastOne(options, "gpus-per-node");
   o.cpus_per_rank = AtLeastOne(options, "cpus-per-rank");
   o.lead_s = AtLeastOne(options, "lead");
+  if (o.lead_s >= SecondsOf(o.time)) {
+    throw Error(ErrorCode::kUsage, fmt::format("--lead {} is not below --time {}", o.lead_s, o.time), "",
+                "the warning must come before the time limit");
+  }
   o.gpus = !options.Has("cpu");
   o.environment = options.Words("env");
   for (const std::string& line : o.environment) {
@@ -78,7 +100,16 @@ SubmitOptions Read(const Options& options) {
     o.train_arguments.insert(o.train_arguments.end(), {"--config", config});
   }
   o.train_arguments.push_back("run.dir=" + o.run_dir);
-  for (const std::string& word : options.Words("overrides")) o.train_arguments.push_back(word);
+  std::vector<std::string> overrides = {"run.dir=" + o.run_dir};
+  for (const std::string& word : options.Words("overrides")) {
+    overrides.push_back(word);
+    o.train_arguments.push_back(word);
+  }
+  // A mistake found now costs no place in the queue.
+  RootConfig config;
+  Section root;
+  config.Bind(root);
+  ResolveConfig(root, configs, overrides).ThrowIfBad();
   return o;
 }
 
@@ -89,7 +120,8 @@ void Submit(const std::string& script) {
   const size_t written = fwrite(script.data(), 1, script.size(), sbatch);
   const int status = pclose(sbatch);
   if (status != 0 || written != script.size()) {
-    throw Error(ErrorCode::kUsage, fmt::format("sbatch refused the script (status {})", status), "",
+    throw Error(ErrorCode::kUsage,
+                fmt::format("sbatch refused the script (exit code {})", WEXITSTATUS(status)), "",
                 "Look at it with --dry-run.");
   }
 }

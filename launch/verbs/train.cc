@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "launch/launch_rank.h"
 #include "launch/options.h"
+#include "launch/submit_script.h"
 #include "trainer/comm/world.h"
 #include "trainer/run/dry_run.h"
 #include "trainer/run/train_command.h"
@@ -36,7 +37,7 @@ int Train(const std::vector<std::string>& arguments) {
                                   "configuration file (repeatable; later ones win)")(
       "fresh", "refuse to go on with an existing run")(
       "take-lock", "take the run folder from another process")("print-config",
-                                                       "print the resolved configuration and stop")(
+                                                               "print the resolved configuration and stop")(
       "dry-run", "print parameters, memory and steps, and stop");
   options.Positional("override", "key=value");
   if (!options.Parse(arguments)) return 0;
@@ -52,7 +53,7 @@ int Train(const std::vector<std::string>& arguments) {
   command.json = options.json();
   command.command_line = "graticule train";
   for (const std::string& word : arguments) {
-    if (word != "--fresh") command.command_line += " " + word;
+    if (word != "--fresh" && word != "--take-lock") command.command_line += " " + ShellQuote(word);
   }
   if (options.Has("print-config")) {
     fmt::print("{}", command.resolved.resolved_yaml);

@@ -30,8 +30,8 @@ class BadInput(unittest.TestCase):
 
     def test_configuration_mistakes_are_told_all_at_once_before_anything_starts(self):
         self.refuse(2, "optim.weight_decy", "optim.weight_decay", "train.precision", "optim.lr",
-                    overrides=("optim.weight_decy=1", "train.precision=fp8", "optim.lr=-1"))
-        self.assertFalse((self.world.folder / "refused").exists())
+                    name="never", overrides=("optim.weight_decy=1", "train.precision=fp8", "optim.lr=-1"))
+        self.assertFalse((self.world.folder / "never").exists())
 
     @unittest.skipUnless(HAS_MPI, "no mpirun or no MPI module here")
     def test_several_ranks_tell_a_mistake_once(self):
@@ -91,6 +91,66 @@ class BadInput(unittest.TestCase):
             self.assertIn("bad records", failure["reason"])
         told = subprocess.run([BIN / "graticule", "status", self.world.folder / "rotten_run"], capture_output=True, text=True)
         self.assertIn("bad records, expected at most 10", told.stdout)
+
+    def test_a_refused_resume_leaves_the_run_as_it_was(self):
+        cells = self.world.folder / "own-cells.safetensors"
+        shutil.copy(self.world.folder / "cells.safetensors", cells)
+        overrides = (f"cells.file={cells}", "checkpoint.every_steps=3")
+        self.assertEqual(self.world.train("half", *overrides, steps=6).returncode, 0)
+        shutil.rmtree(self.world.checkpoint("half", 6))
+        run = self.world.folder / "half"
+        kept = {name: (run / name).read_bytes() for name in ("metrics.jsonl", "resolved.yaml", "cells.safetensors")}
+        made = subprocess.run([BIN / "graticule-data", "cells", "build", "--data", self.world.folder / "data", "--kind", "s2",
+                               "--min-images", "1", "--max-images", "20", "--out", cells], capture_output=True, text=True)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.refuse(2, "cell partition changed", name="half", overrides=overrides)
+        for name, before in kept.items():
+            self.assertEqual((run / name).read_bytes(), before, name)
+        shutil.copy(cells, run / "cells.safetensors")
+        done = subprocess.run([BIN / "graticule-train", "eval", "--model", run, "--out", self.world.folder / "x"],
+                              capture_output=True, text=True, env=ENV)
+        self.assertEqual(done.returncode, 4, done.stderr)
+        self.assertIn("cells", done.stderr)
+
+    def test_unreadable_images_do_not_stop_an_evaluation(self):
+        copy = self.world.folder / "unreadable"
+        shutil.copytree(self.world.folder / "data", copy)
+        for shard in json.loads((copy / "manifest.json").read_text())["shards"]:
+            data = bytearray((copy / shard["file"]).read_bytes())
+            for at in range(shard["img_abs_off"], shard["img_abs_off"] + shard["img_bytes"], 4000):
+                data[at] ^= 4
+            (copy / shard["file"]).write_bytes(data)
+        done = subprocess.run([BIN / "graticule-train", "eval", "--model", self.world.folder / "good", "--data", copy, "--out",
+                               self.world.folder / "unreadable-eval", "--json"], capture_output=True, text=True, env=ENV)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        told = json.loads(done.stdout)
+        self.assertGreater(told["unreadable"], 10)
+        self.assertEqual(told["images"] + told["unreadable"], 240)
+
+    def test_words_that_are_no_device_are_refused(self):
+        for verb in (["eval", "--out", self.world.folder / "y"], ["predict", self.world.folder]):
+            done = subprocess.run([BIN / "graticule-train", *verb, "--model", self.world.folder / "good", "--device", "gpu"],
+                                  capture_output=True, text=True, env=ENV)
+            self.assertEqual(done.returncode, 2, done.stderr)
+        self.refuse(2, "tf32", overrides=("train.precision=tf32",))
+
+    def test_decide_always_says_one_word(self):
+        for folder in (self.world.folder / "nowhere", self.world.folder):
+            (self.world.folder / "status.json").write_text("{")
+            done = subprocess.run([BIN / "graticule", "status", "--decide", folder, "--attempt", "5_0_0", "--code", "205"],
+                                  capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(done.stdout.strip(), ("requeue", "stop"))
+        self.assertFalse((self.world.folder / "nowhere").exists())
+
+    def test_submit_finds_mistakes_before_the_queue_does(self):
+        config = self.world.config("submitted", 6)
+        for words, said in ((["--run", "my run"], "blanks"), (["--run", "r", "optim.lrr=1"], "optim.lr"),
+                            (["--run", "r", "--time", "0:01:00"], "--lead")):
+            done = subprocess.run([BIN / "graticule", "submit", "--dry-run", "--config", config, *words], capture_output=True,
+                                  text=True)
+            self.assertEqual(done.returncode, 2, done.stdout)
+            self.assertIn(said, done.stderr)
 
     def test_fresh_needs_an_empty_folder(self):
         done = self.world.train("good", "--fresh", steps=6)

@@ -2,6 +2,7 @@
 
 GRATICULE_LONG_TESTS=1 (scripts/test.sh --long) kills 20 times instead of 3.
 """
+import json
 import os
 import pathlib
 import random
@@ -84,6 +85,29 @@ class Resume(unittest.TestCase):
         self.assertEqual(process.returncode, 75, stderr)
         self.assertIn("go on with: graticule train", stderr)
         self.assertEqual(self.world.status("interrupted")["state"], "preempted")
+
+    def test_a_warning_and_one_interrupt_still_write_a_checkpoint(self):
+        process = self.world.start("warned", steps=100000)
+        run = self.world.folder / "warned"
+        while not (run / "ckpt" / "step_00000005").exists():
+            self.assertIsNone(process.poll())
+        process.send_signal(signal.SIGUSR1)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 75, stderr)
+
+    def test_a_process_that_lost_its_lock_writes_nothing_more(self):
+        process = self.world.start("taken", steps=100000)
+        run = self.world.folder / "taken"
+        while not (run / "ckpt" / "step_00000005").exists():
+            self.assertIsNone(process.poll())
+        lock = json.loads((run / "run.lock").read_text())
+        (run / "run.lock").write_text(json.dumps(dict(lock, token="0" * 32, pid=1)))
+        _, stderr = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 6, stderr)
+        self.assertEqual(self.world.status("taken")["state"], "running", "it wrote over the new owner's status")
+        self.assertNotIn('"end"', (run / "events.jsonl").read_text())
+        self.assertEqual(json.loads((run / "run.lock").read_text())["token"], "0" * 32)
 
     def test_a_damaged_newest_checkpoint_is_passed_over(self):
         self.assertEqual(self.world.train("damaged", steps=10).returncode, 0)

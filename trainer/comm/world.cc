@@ -95,6 +95,9 @@ World::~World() {
 }
 
 std::unique_ptr<World> OpenWorld(const WorldOptions& options) {
+  if (options.device != "cpu" && options.device != "cuda") {
+    throw Error(ErrorCode::kUsage, fmt::format("the device is \"{}\", expected cpu or cuda", options.device));
+  }
   RefuseUnconnectedTasks();
   auto parts = std::make_unique<World::Parts>();
   // Before anything asks ATen about CUDA: its "no CUDA" answer would stay for good.

@@ -22,7 +22,7 @@ class PinnedMemory final : public HostAllocator {
       throw Error(
           ErrorCode::kData,
           "found no " + std::to_string(bytes) + " bytes of pinned memory: " + cudaGetErrorString(code), "",
-          "lower train.micro_batch or data.prefetch, or raise the limit of locked memory (ulimit -l)");
+          "lower train.micro_batch or data.depth, or raise the limit of locked memory (ulimit -l)");
     }
     return block;
   }

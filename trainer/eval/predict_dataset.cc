@@ -55,6 +55,7 @@ std::vector<RecordPrediction> PredictDatasetCollective(Recipe& recipe, std::shar
   loading.epoch_samples = records;
   loading.threads = options.threads;
   loading.augment = options.augment;
+  loading.max_bad = dataset->size();  // they are counted, and an evaluation is of use without them
   HostAllocator& memory = options.cuda != nullptr ? options.cuda->PinnedAllocator() : PageableAllocator();
   const auto loader = Loader::Create(dataset, loading, memory);
   const std::vector<Row> mine = PredictShare(recipe, *loader, options);

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <optional>
+#include <stop_token>
 #include <thread>
 
 #include "base/clock.h"
@@ -54,6 +57,27 @@ struct RunFolder::Live {
   LogConfig log;
   std::optional<graticule::Progress> progress;
   double begin_s = SystemClock().MonotonicSeconds(), status_s = 0;
+  // A long step or validation must not look like a dead owner. Last member: it stops first.
+  std::jthread heartbeat{[this](std::stop_token stop) { Beat(stop); }};
+
+  void Beat(const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any sleep;
+    std::unique_lock<std::mutex> guard(mutex);
+    try {
+      while (!sleep.wait_for(guard, stop, std::chrono::seconds(5), [] { return false; }) &&
+             !stop.stop_requested())
+        lock->Beat();
+    } catch (const Error&) {  // lost: the next write of the owner says so
+    }
+  }
+
+  // Everything that is written into the folder goes through here: a process that lost its lock must not
+  // touch what the new owner writes.
+  RunFiles& Files() {
+    lock->Check();
+    return files;
+  }
 };
 
 RunFolder::RunFolder(const std::string& path, const LogConfig& log, const CheckpointConfig& checkpoints,
@@ -65,15 +89,15 @@ const std::string& RunFolder::attempt() const { return live_->files.status().att
 std::string RunFolder::PathOf(const std::string& name) const { return JoinPath(path_, name); }
 double RunFolder::seconds_since_start() const { return SystemClock().MonotonicSeconds() - live_->begin_s; }
 
-void RunFolder::WriteResolved(const std::string& yaml) { live_->files.WriteResolved(yaml); }
-void RunFolder::DropMetricsAfter(int64_t step) { live_->files.DropMetricsAfter(step); }
-void RunFolder::AppendMetrics(const JsonRow& row) { live_->files.AppendMetrics(row); }
+void RunFolder::WriteResolved(const std::string& yaml) { live_->Files().WriteResolved(yaml); }
+void RunFolder::DropMetricsAfter(int64_t step) { live_->Files().DropMetricsAfter(step); }
+void RunFolder::AppendMetrics(const JsonRow& row) { live_->Files().AppendMetrics(row); }
 void RunFolder::Event(const std::string& name, const JsonRow& details) {
-  live_->files.AppendEvent(name, details);
+  live_->Files().AppendEvent(name, details);
 }
 
 void RunFolder::SetStatus(const std::string& state, int exit_code, const std::string& reason) {
-  live_->files.SetStatus([&](RunStatusFile& s) {
+  live_->Files().SetStatus([&](RunStatusFile& s) {
     s.state = state;
     s.exit_code = exit_code;
     s.reason = reason;
@@ -81,7 +105,7 @@ void RunFolder::SetStatus(const std::string& state, int exit_code, const std::st
 }
 
 void RunFolder::SetStage(const std::string& stage) {
-  live_->files.SetStatus([&](RunStatusFile& s) { s.stage = stage; });
+  live_->Files().SetStatus([&](RunStatusFile& s) { s.stage = stage; });
 }
 
 void RunFolder::BeginProgress(int64_t start, int64_t total) {
@@ -94,12 +118,11 @@ void RunFolder::BeginProgress(int64_t start, int64_t total) {
 }
 
 void RunFolder::Progress(int64_t step, const std::string& text) {
-  live_->lock->Beat();
   live_->progress->Update(step, text);
   const double now_s = SystemClock().MonotonicSeconds();
   if (now_s - live_->status_s < kStatusEveryS) return;
   live_->status_s = now_s;
-  live_->files.SetStatus([&](RunStatusFile& s) { s.step = step; });
+  live_->Files().SetStatus([&](RunStatusFile& s) { s.step = step; });
 }
 
 void RunFolder::EndProgress() {
@@ -111,15 +134,17 @@ void RunFolder::Say(const std::string& line) { LogInfo("{}", line); }
 void RunFolder::Warn(const std::string& line) { LogWarn("{}", line); }
 void RunFolder::Fail(const std::string& line) { LogError("{}", line); }
 
-void RunFolder::PublishCheckpoint(const CheckpointInfo& about,
+void RunFolder::PublishCheckpoint(const CheckpointInfo& about, uint64_t bytes,
                                   const std::function<void(CheckpointWriter&)>& write) {
-  const CheckpointInfo published = live_->store.Publish(about, 0, write);
-  live_->files.SetStatus([&](RunStatusFile& s) {
+  const CheckpointInfo published = live_->store.Publish(about, bytes, write);
+  live_->Files().SetStatus([&](RunStatusFile& s) {
     s.step = about.step;
     s.last_checkpoint = JoinPath("ckpt", BaseName(published.dir));
   });
 }
 
-void RunFolder::RecordScore(int64_t step, double better) { live_->store.RecordScore(step, better); }
+void RunFolder::RecordScore(int64_t step, const std::string& metric, double better) {
+  live_->store.RecordScore(step, metric, better);
+}
 
 }  // namespace graticule

@@ -1,8 +1,8 @@
 // The run folder of one attempt, as rank 0 holds it: the lock, metrics.jsonl, events.jsonl, status.json,
 // ckpt/, and what is said on the terminal.
 //
-// Taking the folder takes its lock (base/run/run_lock.h); the lock is checked before each checkpoint gets its
-// name, and its heartbeat renewed with the progress. One thread. Failure: Error(kUsage) when another process
+// Taking the folder takes its lock (base/run/run_lock.h); the lock is checked before anything is written, and
+// a thread of its own renews its heartbeat. One thread uses it. Failure: Error(kUsage) when another process
 // owns the folder, Error(kPeer) when the lock was lost, Error(kCheckpoint) when something cannot be written.
 #pragma once
 
@@ -43,9 +43,11 @@ class RunFolder {
   void Warn(const std::string& line);
   void Fail(const std::string& line);
 
-  void PublishCheckpoint(const CheckpointInfo& about, const std::function<void(CheckpointWriter&)>& write);
+  // bytes: about how large it will be.
+  void PublishCheckpoint(const CheckpointInfo& about, uint64_t bytes,
+                         const std::function<void(CheckpointWriter&)>& write);
   // better: larger is better. Retention keeps the best step.
-  void RecordScore(int64_t step, double better);
+  void RecordScore(int64_t step, const std::string& metric, double better);
 
  private:
   struct Live;

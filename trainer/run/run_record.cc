@@ -117,13 +117,16 @@ void RunRecord::Save(const TrainState& state, const std::vector<NamedTensor>& mo
     about.world_size = world_size_;
     about.config_hash = config_hash_;
     about.extra = {{"data_sha256", state.data_sha256}};
-    folder_.PublishCheckpoint(about, [&](CheckpointWriter& out) {
+    uint64_t bytes = 0;
+    for (const auto* tensors : {&model, &optimizer})
+      for (const NamedTensor& t : *tensors) bytes += t.tensor.nbytes();
+    folder_.PublishCheckpoint(about, bytes, [&](CheckpointWriter& out) {
       WriteTensors(out, "model.safetensors", model);
       WriteTensors(out, "optimizer.safetensors", optimizer);
       out.Write("state.json", ToJson(state));
     });
     if (state.best_step == state.step) {
-      folder_.RecordScore(state.step,
+      folder_.RecordScore(state.step, state.best_metric,
                           SmallerIsBetter(state.best_metric) ? -state.best_value : state.best_value);
     }
     folder_.Event("checkpoint", {{"step", state.step}, {"seconds", Now() - begin_s}});

@@ -20,9 +20,8 @@
 namespace graticule {
 namespace {
 
-// Rank 0's folder for this attempt; elsewhere null.
-std::unique_ptr<RunFolder> OpenFolder(const TrainCommand& command, const RunStart& start,
-                                      const TrainingData& data, World& world) {
+// Rank 0's folder for this attempt; elsewhere null. Nothing that an earlier attempt left is touched.
+std::unique_ptr<RunFolder> OpenFolder(const TrainCommand& command, const RunStart& start, World& world) {
   if (!world.is_first()) return nullptr;
   const char* restarts = std::getenv("SLURM_RESTART_COUNT");
   if (restarts != nullptr && std::atoi(restarts) > 0) RefuseCrashLoop(command.config.run.dir);
@@ -30,16 +29,21 @@ std::unique_ptr<RunFolder> OpenFolder(const TrainCommand& command, const RunStar
                                             command.config.checkpoint, command.take_lock);
   folder->SetStatus("starting", 0, "");
   for (const std::string& warning : start.warnings) folder->Warn(warning);
-  folder->DropMetricsAfter(start.state.step);
-  folder->WriteResolved(command.resolved.resolved_yaml);
-  // A run explains itself without the files it was made from: eval, predict and export read this copy.
-  data.cells->Save(folder->PathOf("cells.safetensors"));
-  folder->Event("start", {{"step", start.state.step},
-                          {"world_size", int64_t{world.size}},
-                          {"host", world.host},
-                          {"config_hash", command.resolved.hash}});
-  for (const std::string& line : data.coverage) folder->Say("labels: " + line);
   return folder;
+}
+
+// Called when nothing can refuse this start any more: the folder becomes that of this attempt.
+void RecordStart(const TrainCommand& command, const RunStart& start, const TrainingData& data,
+                 const World& world, RunFolder& folder) {
+  folder.DropMetricsAfter(start.state.step);
+  folder.WriteResolved(command.resolved.resolved_yaml);
+  // A run explains itself without the files it was made from: eval, predict and export read this copy.
+  if (start.kind == RunStart::Kind::kFresh) data.cells->Save(folder.PathOf("cells.safetensors"));
+  folder.Event("start", {{"step", start.state.step},
+                         {"world_size", int64_t{world.size}},
+                         {"host", world.host},
+                         {"config_hash", command.resolved.hash}});
+  for (const std::string& line : data.coverage) folder.Say("labels: " + line);
 }
 
 // The state to begin with: restored, or new and completed with what the recipe must learn from the data.
@@ -97,7 +101,19 @@ void Failed(RunFolder* folder, const std::string& run_dir, const World& world, i
   }
 }
 
-int Report(const TrainCommand& command, RunFolder* folder, const Training& training, TrainingEnd end) {
+void PrintJson(const TrainCommand& command, const char* name, int code, const TrainState& state) {
+  const nlohmann::ordered_json json = {
+      {"run", command.config.run.dir},
+      {"state", name},
+      {"exit_code", code},
+      {"step", state.step},
+      {"total_steps", state.total_steps},
+      {"best", {{"metric", state.best_metric}, {"value", state.best_value}, {"step", state.best_step}}}};
+  fmt::print("{}\n", json.dump());
+}
+
+int Report(const TrainCommand& command, RunFolder* folder, const Training& training, TrainingEnd end,
+           const World& world) {
   const int code = end == TrainingEnd::kFinished    ? 0
                    : end == TrainingEnd::kPreempted ? static_cast<int>(ErrorCode::kPreempted)
                                                     : static_cast<int>(ErrorCode::kNumerics);
@@ -108,12 +124,14 @@ int Report(const TrainCommand& command, RunFolder* folder, const Training& train
   std::string reason;
   if (end == TrainingEnd::kPreempted) {
     reason = "stopped on request";
-    folder->Say(fmt::format("stopped at {}, checkpoint written; go on with: {}", at, command.command_line));
+    folder->Say(fmt::format("stopped at {}, checkpoint written; go on with: {}{}", at,
+                            world.size > 1 ? fmt::format("mpirun -n {} --bind-to none ", world.size) : "",
+                            command.command_line));
   } else if (end == TrainingEnd::kNumerics) {
     reason = fmt::format("non-finite gradient near {}", at);
     folder->Fail(
         fmt::format("{}: {} (train.non_finite: {})\n  lower optim.lr, set optim.clip_norm, or "
-                    "train.non_finite=skip; the last checkpoint is good",
+                    "train.non_finite=skip; checkpoints written so far are good",
                     command.config.run.dir, reason, command.config.train.non_finite));
   } else {
     folder->Say(fmt::format("finished at {}", at));
@@ -121,16 +139,7 @@ int Report(const TrainCommand& command, RunFolder* folder, const Training& train
   const char* name = code == 0 ? "finished" : end == TrainingEnd::kPreempted ? "preempted" : "failed";
   folder->Event("end", {{"state", name}, {"step", state.step}});
   folder->SetStatus(name, code, reason);
-  if (command.json) {
-    const nlohmann::ordered_json json = {
-        {"run", command.config.run.dir},
-        {"state", name},
-        {"exit_code", code},
-        {"step", state.step},
-        {"total_steps", state.total_steps},
-        {"best", {{"metric", state.best_metric}, {"value", state.best_value}, {"step", state.best_step}}}};
-    fmt::print("{}\n", json.dump());
-  }
+  if (command.json) PrintJson(command, name, code, state);
   return code;
 }
 
@@ -152,6 +161,7 @@ int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, 
   }
   std::unique_ptr<RunRecord> record;
   if (folder != nullptr) {
+    RecordStart(command, start, data, world, *folder);
     record = std::make_unique<RunRecord>(command.config, *folder, state, world.size, command.resolved.hash);
     folder->SetStatus("running", 0, "");
   }
@@ -160,7 +170,7 @@ int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, 
                    /*term_is_checkpoint=*/!world.under_mpirun);
   Training training(command.config, data, parts, state, record.get(), stop, world);
   const TrainingEnd end = training.LoopCollective();
-  return Report(command, folder, training, end);
+  return Report(command, folder, training, end, world);
 }
 
 }  // namespace
@@ -176,12 +186,13 @@ int TrainCollective(TrainCommand& command, World& world) {
   if (start.kind == RunStart::Kind::kFinished) {
     if (world.is_first()) {
       LogInfo("{} is finished ({} steps); nothing to do", command.config.run.dir, start.state.step);
+      if (command.json) PrintJson(command, "finished", 0, start.state);
     }
     return 0;
   }
-  const TrainingData data = TrainingData::OpenCollective(command.config, world.control);
-  const std::unique_ptr<RunFolder> folder = OpenFolder(command, start, data, world);
+  const std::unique_ptr<RunFolder> folder = OpenFolder(command, start, world);
   try {
+    const TrainingData data = TrainingData::OpenCollective(command.config, world.control);
     return Run(command, start, data, folder.get(), world);
   } catch (const Error& error) {
     Failed(folder.get(), command.config.run.dir, world, error.exit_code(), error.what());

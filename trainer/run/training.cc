@@ -49,7 +49,9 @@ TrainingEnd Training::LoopCollective() {
     state_.samples += batch;
 
     ReportQuarantineCollective(request.bad_records);
-    const bool validate = data_.val != nullptr && (IsDue(config_.eval.every_steps) || state_.finished());
+    // Whoever asks to stop may have little time: the checkpoint comes at once.
+    const bool validate =
+        data_.val != nullptr && (state_.finished() || (IsDue(config_.eval.every_steps) && !request.stop));
     const bool save =
         request.stop || request.save || IsDue(config_.checkpoint.every_steps) || state_.finished();
     // The newest outcome stays unread while the device works on, except where state must be complete.

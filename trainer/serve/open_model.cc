@@ -28,7 +28,8 @@ std::string ChooseStep(const std::string& run_dir) {
   const CheckpointScan scan = store.FindNewestValid();
   scan.ThrowIfOnlyDamaged();
   if (scan.none()) {
-    throw Error(ErrorCode::kCheckpoint, "the run has no checkpoint yet", run_dir, "train it, or name an export");
+    throw Error(ErrorCode::kCheckpoint, "the run has no checkpoint yet", run_dir,
+                "train it, or name an export");
   }
   const std::optional<int64_t> best = store.BestStep();
   return best ? store.DirOf(*best) : scan.newest->dir;
@@ -46,6 +47,12 @@ OpenedModel OpenStep(const std::string& step_dir, const OpenOptions& how) {
   const TrainState state = ReadState(step_dir);
   model.cells_path = JoinPath(model.run_dir, "cells.safetensors");
   model.cells = CellTable::Load(model.cells_path);
+  if (model.cells->Sha256() != state.cells_sha256) {
+    throw Error(ErrorCode::kCheckpoint,
+                fmt::format("the cells are {}, the checkpoint was trained with {}", model.cells->Sha256(),
+                            state.cells_sha256),
+                model.cells_path, "put the cells back that the run was trained with");
+  }
   GeocellsOptions options;
   options.model = config.model;
   options.loss = config.loss;

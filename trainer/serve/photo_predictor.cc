@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "data/image/augment.h"
 #include "data/image/jpeg_decode.h"
+#include "data/import/image_source.h"
 #include "trainer/run/training_parts.h"
 #include "trainer/step/micro_batch.h"
 
@@ -52,8 +53,8 @@ std::vector<std::string> FindPhotos(const std::vector<std::string>& paths) {
       photos.push_back(path);
       continue;
     }
-    for (const std::string& name : fs.List(path)) {
-      if (IsJpegName(name)) photos.push_back(JoinPath(path, name));
+    for (const std::string& file : ListFilesBelow(path)) {
+      if (IsJpegName(file)) photos.push_back(file);
     }
   }
   if (photos.empty()) {

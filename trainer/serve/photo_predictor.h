@@ -18,8 +18,8 @@ struct PhotoPrediction {
   std::vector<Prediction> places;  // most probable first
 };
 
-// Folders are replaced by the .jpg and .jpeg files in them, sorted. Throws Error(kUsage) for a path that is
-// not there.
+// Folders are replaced by the .jpg and .jpeg files in and below them, sorted. Throws Error(kUsage) for a path
+// that is not there.
 std::vector<std::string> FindPhotos(const std::vector<std::string>& paths);
 
 std::vector<PhotoPrediction> PredictPhotos(OpenedModel& model, const std::vector<std::string>& photos,

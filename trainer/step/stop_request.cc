@@ -10,11 +10,12 @@
 namespace graticule {
 namespace {
 
-std::atomic<int> g_signal{0};
+std::atomic<int> g_signal{0}, g_interrupts{0};
 
-// Async-signal-safe: one lock-free atomic and _exit.
+// Async-signal-safe: lock-free atomics and _exit.
 void OnSignal(int signal) {
-  if (g_signal.exchange(signal) != 0 && signal == SIGINT) _exit(128 + SIGINT);
+  g_signal.store(signal);
+  if (signal == SIGINT && g_interrupts.fetch_add(1) > 0) _exit(128 + SIGINT);
 }
 
 void Install(int signal) {

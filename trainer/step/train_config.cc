@@ -40,6 +40,11 @@ void TrainConfig::Bind(Section& s) {
            .min = 0,
            .on_resume = OnResume::kFree});
   s.Check([this]() -> std::string {
+    return precision == "tf32" && device == "cpu"
+               ? "precision is tf32, which only GPUs have; use fp32 or bf16"
+               : "";
+  });
+  s.Check([this]() -> std::string {
     const int given = (epochs > 0) + (samples > 0) + (steps > 0);
     return given == 1 ? "" : fmt::format("{} of epochs, samples, steps are set; give exactly one", given);
   });

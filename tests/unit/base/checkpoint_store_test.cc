@@ -114,17 +114,28 @@ TEST_F(CheckpointStoreTest, RefusesAFolderUnderAnotherStepsName) {
 
 TEST_F(CheckpointStoreTest, KeepsTheNewestTwoAndTheBest) {
   Publish(1);
-  store_.RecordScore(1, 0.5);
+  store_.RecordScore(1, "acc_750", 0.5);
   Publish(2);
-  store_.RecordScore(2, 0.9);
-  store_.RecordScore(77, 5);  // gone: ignored
+  store_.RecordScore(2, "acc_750", 0.9);
+  store_.RecordScore(77, "acc_750", 5);  // gone: ignored
   for (int64_t step = 3; step <= 6; ++step) {
     Publish(step);
-    store_.RecordScore(step, 0.1);
+    store_.RecordScore(step, "acc_750", 0.1);
   }
   EXPECT_EQ(store_.Steps(), (std::vector<int64_t>{2, 5, 6}));
   EXPECT_EQ(store_.BestStep(), 2);
   EXPECT_NO_THROW(VerifyCheckpoint(store_.DirOf(2)));
+}
+
+TEST_F(CheckpointStoreTest, ScoresOfDifferentMetricsAreNotCompared) {
+  Publish(1);
+  store_.RecordScore(1, "acc_750", 0.6);
+  Publish(2);
+  store_.RecordScore(2, "median_km", -50);
+  EXPECT_EQ(store_.BestStep(), 2);
+  Publish(3);
+  store_.RecordScore(3, "median_km", -60);
+  EXPECT_EQ(store_.BestStep(), 2);
 }
 
 TEST_F(CheckpointStoreTest, RetentionCountsOnlyWholeCheckpoints) {

@@ -6,6 +6,9 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include <cmath>
+#include <limits>
+
 #include "models/activation.h"
 #include "models/cpu_attention.h"
 
@@ -48,6 +51,18 @@ TEST(BiasQuickGelu, AgreesWithItsDefinitionAndGradient) {
     EXPECT_LT(Relative(found.active, expected.detach()), tolerance);
     EXPECT_LT(Relative(d_hidden, x.grad()), tolerance);
     EXPECT_LT(Relative(found.bias_grad, x.grad().sum(0)), 2 * tolerance);
+  }
+}
+
+TEST(QuickGelu, ANanStaysANanInBothTypes) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const auto dtype : {at::kFloat, at::kBFloat16}) {
+    at::Tensor h = at::zeros({1, 40}).to(dtype);
+    h[0][3] = nan;
+    h[0][39] = nan;  // in the tail
+    const at::Tensor active = BiasQuickGelu(h, at::zeros({40}).to(dtype)).to(at::kFloat);
+    EXPECT_EQ(at::isnan(active).sum().item<int64_t>(), 2);
+    EXPECT_TRUE(std::isnan(active[0][3].item<float>()) && std::isnan(active[0][39].item<float>()));
   }
 }
 
