@@ -57,6 +57,7 @@ class MemoryDataset final : public Dataset {
   int64_t size() const override { return static_cast<int64_t>(files_.size()) * repeats_; }
   LatLon place(int64_t) const override { return {}; }
   RecordMeta meta(int64_t) const override { return {}; }
+  std::string id(int64_t record) const override { return std::to_string(record); }
   uint32_t image_bytes(int64_t record) const override { return static_cast<uint32_t>(File(record).size()); }
   void ReadImage(int64_t record, std::vector<uint8_t>& out) const override { out = File(record); }
   std::string Locate(int64_t record) const override { return fmt::format("memory[{}]", record); }

@@ -95,6 +95,11 @@ class FolderDataset final : public Dataset {
     return {part->index.lat[row], part->index.lon[row]};
   }
   RecordMeta meta(int64_t record) const override;
+  std::string id(int64_t record) const override {
+    const auto [part, row] = Find(record);
+    LazyShard& shard = part->shards[part->index.shard[row]];
+    return shard.id(row - shard.entry().first);
+  }
   uint32_t image_bytes(int64_t record) const override {
     const auto [part, row] = Find(record);
     return part->index.len[row];
@@ -149,9 +154,7 @@ class FolderDataset final : public Dataset {
 RecordMeta FolderDataset::meta(int64_t record) const {
   const auto [part, row] = Find(record);
   const RecordIndex& index = part->index;
-  LazyShard& shard = part->shards[index.shard[row]];
   RecordMeta meta;
-  meta.id = shard.id(row - shard.entry().first);
   meta.place = {index.lat[row], index.lon[row]};
   meta.width = index.width[row];
   meta.height = index.height[row];

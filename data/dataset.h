@@ -36,7 +36,9 @@ class Dataset {
 
   virtual int64_t size() const = 0;                   // N
   virtual LatLon place(int64_t record) const = 0;     // NaN when unknown
-  virtual RecordMeta meta(int64_t record) const = 0;  // copies
+  virtual RecordMeta meta(int64_t record) const = 0;  // copies; from the mapped index alone
+  // The source's own id. Reads the ids of a whole shard at first touch: for reports, not for training.
+  virtual std::string id(int64_t record) const = 0;
   virtual uint32_t image_bytes(int64_t record) const = 0;
   // Fills `out` with the JPEG bytes (resized as needed). Throws BadRecord on a CRC mismatch after one retry,
   // Error(kData) on I/O failure after three.

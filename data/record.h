@@ -1,4 +1,5 @@
-// The attributes of one record that training and evaluation use, and their sentinels (docs/FORMATS.md, record schema).
+// The attributes of one record that training and evaluation use, and their sentinels (docs/FORMATS.md, record
+// schema).
 #pragma once
 
 #include <cstdint>
@@ -17,20 +18,20 @@ inline constexpr int64_t kMissingTime = std::numeric_limits<int64_t>::min();
 enum ImageFlag : uint8_t { kProgressive = 1, kGray = 2, kCmyk = 4, kNeedsRotation = 8, kTruncated = 16 };
 
 // The regression targets in PIGEON's order; names are the /aux columns.
-inline constexpr const char* kAuxColumns[] = {"elev_m", "popden_km2", "tavg_c", "tdiff_c", "prec_mm", "precdiff_mm"};
+inline constexpr const char* kAuxColumns[] = {"elev_m",  "popden_km2", "tavg_c",
+                                              "tdiff_c", "prec_mm",    "precdiff_mm"};
 inline constexpr int kAuxColumnCount = 6;
 
 struct RecordMeta {
-  std::string id;
   LatLon place{std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
-  uint16_t width = 0, height = 0;     // as stored, before EXIF orientation
+  uint16_t width = 0, height = 0;  // as stored, before EXIF orientation
   uint8_t flags = 0;
-  uint8_t climate = kMissingU8;       // Beck code 1..30, 0 = no data
-  uint8_t month = 0;                  // 1..12, 0 = missing
+  uint8_t climate = kMissingU8;  // Beck code 1..30, 0 = no data
+  uint8_t month = 0;             // 1..12, 0 = missing
   uint8_t drive_left = kMissingU8;
-  uint16_t country_iso = 0;           // ISO-3166 numeric, 983 = XK
-  std::string country;                // ISO alpha-2 where known
-  float aux[kAuxColumnCount];         // NaN = missing
+  uint16_t country_iso = 0;    // ISO-3166 numeric, 983 = XK
+  std::string country;         // ISO alpha-2 where known
+  float aux[kAuxColumnCount];  // NaN = missing
 };
 
 }  // namespace graticule

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "base/fs.h"
 #include "models/hf_config.h"
 
 namespace graticule {
@@ -154,6 +155,10 @@ void ModelConfig::Bind(Section& s) {
 
 void ModelConfig::Complete() {
   if (!vision.IsComplete() && !init.empty()) {
+    if (!PosixFs().Exists(init)) {
+      throw Error(ErrorCode::kData, "there is no such file or folder", init,
+                  "model.init names a folder with model.safetensors and config.json");
+    }
     const std::optional<VisionConfig> found = ReadVisionMetadata(init);
     if (!found && vision.activation.empty())
       throw Error(ErrorCode::kData, "the weights come without config.json, so their activation is unknown",

@@ -226,6 +226,7 @@ JpegInfo JpegDecoder::ReadHeader(std::span<const uint8_t> jpeg, const JpegOption
 }
 
 JpegInfo JpegDecoder::Decode(std::span<const uint8_t> jpeg, const JpegOptions& options, Image& out) {
+  if (jpeg.empty()) throw Error(ErrorCode::kData, "not a JPEG: it is empty");
   State& state = *state_;
   JpegInfo info = state.Header(jpeg, options);
   const bool turn = options.apply_orientation && info.orientation != 1;

@@ -145,6 +145,7 @@ void Import::Take(const ImageFile& file, DatasetWriter& writer) {
   std::string id = file.name;
   if (rows_ != nullptr) {
     const std::optional<JoinTable::Match> match = rows_->Find(file.name);
+    if (!match && rows_->Refused(file.name)) return;  // counted with its row
     if (!match) return report_.Count("file_without_row", file.name);
     if (match->again) return report_.Count("file_twice", file.name);
     row.SetInt(Col::kSrcRow, match->row);
@@ -173,7 +174,8 @@ void Import::CountLeftOvers() {
     });
     if (!options_.list_below.empty()) {
       for (const std::string& name : ListFilesBelow(options_.list_below)) {
-        if (HasJpegName(name) && !rows_->Has(name)) report_.Count("file_without_row", name);
+        if (HasJpegName(name) && !rows_->Has(name) && !rows_->Refused(name))
+          report_.Count("file_without_row", name);
       }
     }
   }

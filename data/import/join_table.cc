@@ -28,6 +28,8 @@ void JoinTable::Build(ImportReport& report, const Visit& visit) {
     if (row.row > UINT32_MAX) throw Error(ErrorCode::kData, "more than 2^32 rows", csv_->name());
     if (visit(row)) {
       entries_.push_back({Xxh64(key), row.offset, row.bytes, static_cast<uint32_t>(row.row)});
+    } else {
+      refused_.insert(Xxh64(key));
     }
   }
   std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
@@ -72,6 +74,8 @@ const JoinTable::Entry* JoinTable::Locate(std::string_view key, std::vector<std:
   }
   return nullptr;
 }
+
+bool JoinTable::Refused(std::string_view id) const { return refused_.contains(Xxh64(key_(id))); }
 
 std::optional<JoinTable::Match> JoinTable::Find(std::string_view id) {
   Match match;

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "data/import/csv.h"
@@ -39,6 +40,8 @@ class JoinTable {
   // Marks the row as used.
   std::optional<Match> Find(std::string_view id);
   bool Has(std::string_view id) const { return Locate(key_(id), nullptr) != nullptr; }
+  // The id's row is there, but Visit left it out (and counted why).
+  bool Refused(std::string_view id) const;
   // Ids in the order of the table.
   void ForEachUnused(const std::function<void(const std::string& id, int64_t row)>& call) const;
   void ForEach(const std::function<void(const std::string& id, int64_t row)>& call) const;
@@ -58,6 +61,7 @@ class JoinTable {
 
   std::unique_ptr<CsvReader> csv_;
   size_t id_column_;
+  std::unordered_set<uint64_t> refused_;  // hashes of keys; few, and a collision only hides a count
   KeyOf key_;
   std::vector<Entry> entries_;  // by hash, then row
   std::vector<bool> used_;      // by position in entries_

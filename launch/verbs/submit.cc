@@ -127,10 +127,12 @@ void Submit(const std::string& script) {
 }
 
 int Run(const std::vector<std::string>& arguments) {
-  Options options(
-      "graticule submit --config FILE... --run DIR [options] [key=value...]",
-      "Submits a SLURM job that trains under mpirun: it writes a checkpoint when its time runs out or it is\n"
-      "preempted, and requeues itself until the run is finished. --dry-run prints the script.");
+  Options options("graticule submit --config FILE... --run DIR [options] [key=value...]",
+                  "Submits a SLURM job that trains under mpirun: it writes a checkpoint when its time runs "
+                  "out, or when it is\n"
+                  "preempted on a site that signals jobs first (preempt_send_user_signal), and requeues "
+                  "itself until the\n"
+                  "run is finished. --dry-run prints the script.");
   Describe(options.visible());
   options.Positional("overrides", "dotted overrides, e.g. optim.lr=3e-4");
   if (!options.Parse(arguments)) return 0;

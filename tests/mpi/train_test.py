@@ -110,7 +110,7 @@ class Ranks(unittest.TestCase):
         (run / "STOP").touch()
         _, stderr = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 75, stderr)
-        self.assertIn("go on with: graticule train", stderr)
+        self.assertIn("go on with: mpirun -n 2 --bind-to none graticule train", stderr)
         status = self.world.status("stopped")
         self.assertEqual((status["state"], status["exit_code"]), ("preempted", 75))
         self.assertTrue((run / status["last_checkpoint"]).is_dir())

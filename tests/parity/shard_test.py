@@ -222,7 +222,7 @@ def test_mp16pro_slices_cut_anywhere(tmp_path, form):
     result = run_json("import", "mp16pro", "--root", tmp_path, "--out", tmp_path / "o")
     counts = {name: reason["count"] for name, reason in result["report"]["reasons"].items()}
     strays = 2 if form != tarfile.USTAR_FORMAT else 1
-    assert counts == {"no_country": 1, "identical_bytes": 1, "file_without_row": 1 + strays}
+    assert counts == {"no_country": 1, "identical_bytes": 1, "file_without_row": strays}  # the image of the row without country is counted once
     shards = Shards(tmp_path / "o")
     expected = [k for i, k in enumerate(images) if i != 5 and k != "12_a0_3963216908.jpg"]
     assert [i.replace("/", "_") for i in shards.ids()] == expected

@@ -83,7 +83,7 @@ std::vector<EvalRow> ToEvalRows(const Dataset& dataset, const std::vector<Record
   rows.reserve(predictions.size());
   for (const RecordPrediction& p : predictions) {
     RecordMeta meta = dataset.meta(p.record);
-    rows.push_back({p.record, std::move(meta.id), meta.place, p.best.place, p.best.cell, p.best.probability,
+    rows.push_back({p.record, dataset.id(p.record), meta.place, p.best.place, p.best.cell, p.best.probability,
                     std::move(meta.country)});
   }
   return rows;

@@ -24,7 +24,11 @@ constexpr double kStatusEveryS = 5;
 // A launcher may return before the last process of a killed attempt is gone: the owner gets a moment to
 // leave.
 std::unique_ptr<RunLock> TakeLock(const std::string& path, bool take) {
-  PosixFs().MakeDirs(path);
+  try {
+    PosixFs().MakeDirs(path);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::kCheckpoint, error.message(), error.where(), error.hint());
+  }
   constexpr double kPatienceS = 15;
   const double begin_s = SystemClock().MonotonicSeconds();
   for (;;) {

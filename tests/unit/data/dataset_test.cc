@@ -26,7 +26,7 @@ TEST(Dataset, ServesRecordsInOrderAcrossShards) {
     EXPECT_EQ(dataset->image_bytes(i), TinyImage(i).size());
     EXPECT_EQ(dataset->place(i).lat_deg, -60.0 + i);
     const RecordMeta meta = dataset->meta(i);
-    EXPECT_EQ(meta.id, "rec-" + std::to_string(i));
+    EXPECT_EQ(dataset->id(i), "rec-" + std::to_string(i));
     EXPECT_EQ(meta.width, 100 + i);
     EXPECT_EQ(meta.flags, i % 2);
     EXPECT_EQ(meta.month, i % 12 + 1);
@@ -48,10 +48,10 @@ TEST(Dataset, ConcatenatesFoldersInTheOrderGiven) {
   WriteTinyDataset(folder / "b", 5, 10, 100);
   const auto dataset = Dataset::Open({folder / "b", folder / "a"});
   ASSERT_EQ(dataset->size(), 12);
-  EXPECT_EQ(dataset->meta(0).id, "rec-100");
-  EXPECT_EQ(dataset->meta(4).id, "rec-104");
-  EXPECT_EQ(dataset->meta(5).id, "rec-0");
-  EXPECT_EQ(dataset->meta(11).id, "rec-6");
+  EXPECT_EQ(dataset->id(0), "rec-100");
+  EXPECT_EQ(dataset->id(4), "rec-104");
+  EXPECT_EQ(dataset->id(5), "rec-0");
+  EXPECT_EQ(dataset->id(11), "rec-6");
   EXPECT_NE(dataset->Sha256(), Dataset::Open({folder / "a", folder / "b"})->Sha256());
 }
 
@@ -65,9 +65,9 @@ TEST(Dataset, SelectsRecordsBySplit) {
   WriteSplit(PosixFs(), folder / "d", manifest, labels);
   const auto held_out = Dataset::Open({folder / "d"}, {.split = {"far", "near"}});
   ASSERT_EQ(held_out->size(), 3);
-  EXPECT_EQ(held_out->meta(0).id, "rec-3");
-  EXPECT_EQ(held_out->meta(1).id, "rec-9");
-  EXPECT_EQ(held_out->meta(2).id, "rec-17");
+  EXPECT_EQ(held_out->id(0), "rec-3");
+  EXPECT_EQ(held_out->id(1), "rec-9");
+  EXPECT_EQ(held_out->id(2), "rec-17");
   EXPECT_EQ(held_out->Locate(2), "tiny-00002.h5[5]");
   EXPECT_EQ(Dataset::Open({folder / "d"}, {.split = {"train"}})->size(), 17);
   EXPECT_NE(held_out->Sha256(), Dataset::Open({folder / "d"}, {.split = {"train"}})->Sha256());
@@ -98,7 +98,7 @@ TEST(Dataset, IsReadByManyThreadsAtOnce) {
       for (int64_t i = 0; i < 200; ++i) {
         const int64_t record = (i * 13 + t * 50) % 200;
         dataset->ReadImage(record, out);
-        wrong += out != TinyImage(record) || dataset->meta(record).id != "rec-" + std::to_string(record);
+        wrong += out != TinyImage(record) || dataset->id(record) != "rec-" + std::to_string(record);
       }
     });
   }

@@ -68,7 +68,7 @@ TEST(Import, CountsEverythingItLeavesOut) {
   EXPECT_TRUE(PosixFs().Exists(folder / "out/import_report.txt"));
 
   const auto dataset = Dataset::Open({folder / "out"});
-  EXPECT_EQ(dataset->meta(0).id, "good.jpg");
+  EXPECT_EQ(dataset->id(0), "good.jpg");
   EXPECT_EQ(dataset->meta(0).aux[0], 12.5f);
   EXPECT_EQ(dataset->meta(0).climate, 7);
   EXPECT_EQ(dataset->meta(0).month, 3);

@@ -34,6 +34,7 @@ class FakeDataset : public Dataset {
     for (int k = 0; k < kAuxColumnCount; ++k) meta.aux[k] = static_cast<float>(record * 10 + k);
     return meta;
   }
+  std::string id(int64_t record) const override { return std::to_string(record); }
   uint32_t image_bytes(int64_t record) const override { return static_cast<uint32_t>(jpegs_[record].size()); }
   void ReadImage(int64_t record, std::vector<uint8_t>& out) const override {
     if (broken_.contains(record)) throw BadRecord{record, "checksum"};

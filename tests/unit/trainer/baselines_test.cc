@@ -22,6 +22,7 @@ class PlainDataset : public Dataset {
   int64_t size() const override { return static_cast<int64_t>(places_.size()); }
   LatLon place(int64_t record) const override { return places_[static_cast<size_t>(record)]; }
   RecordMeta meta(int64_t) const override { return {}; }
+  std::string id(int64_t record) const override { return std::to_string(record); }
   uint32_t image_bytes(int64_t) const override { return 0; }
   void ReadImage(int64_t record, std::vector<uint8_t>& out) const override {
     const uint8_t level = levels_[static_cast<size_t>(record)];

@@ -22,6 +22,7 @@ class FakeDataset : public Dataset {
   int64_t size() const override { return static_cast<int64_t>(records_.size()); }
   LatLon place(int64_t r) const override { return records_[r].place; }
   RecordMeta meta(int64_t r) const override { return records_[r]; }
+  std::string id(int64_t record) const override { return std::to_string(record); }
   uint32_t image_bytes(int64_t) const override { return 0; }
   void ReadImage(int64_t, std::vector<uint8_t>&) const override {}
   std::string Locate(int64_t) const override { return ""; }
