@@ -76,15 +76,16 @@ class Resume(unittest.TestCase):
         self.assertEqual(self.world.fingerprint("done", 3), before)
 
     def test_the_first_interrupt_writes_a_checkpoint_and_says_how_to_go_on(self):
-        process = self.world.start("interrupted", steps=100000)
-        run = self.world.folder / "interrupted"
-        while not (run / "ckpt" / "step_00000005").exists():
-            self.assertIsNone(process.poll())
-        process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
-        self.assertEqual(process.returncode, 75, stderr)
-        self.assertIn("go on with: graticule train", stderr)
-        self.assertEqual(self.world.status("interrupted")["state"], "preempted")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+            name = f"interrupted-{number}"
+            process = self.world.start(name, steps=100000)
+            while not (self.world.folder / name / "ckpt" / "step_00000005").exists():
+                self.assertIsNone(process.poll())
+            process.send_signal(number)
+            _, stderr = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 75, stderr)
+            self.assertIn("go on with: graticule train", stderr)
+            self.assertEqual(self.world.status(name)["state"], "preempted")
 
     def test_a_warning_and_one_interrupt_still_write_a_checkpoint(self):
         process = self.world.start("warned", steps=100000)
@@ -102,11 +103,13 @@ class Resume(unittest.TestCase):
         while not (run / "ckpt" / "step_00000005").exists():
             self.assertIsNone(process.poll())
         lock = json.loads((run / "run.lock").read_text())
-        (run / "run.lock").write_text(json.dumps(dict(lock, token="0" * 32, pid=1)))
+        (run / "taker").write_text(json.dumps(dict(lock, token="0" * 32, pid=1)))
+        (run / "taker").rename(run / "run.lock")  # as another process takes it
         _, stderr = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 6, stderr)
         self.assertEqual(self.world.status("taken")["state"], "running", "it wrote over the new owner's status")
         self.assertNotIn('"end"', (run / "events.jsonl").read_text())
+        self.assertFalse((run / "failure").exists())
         self.assertEqual(json.loads((run / "run.lock").read_text())["token"], "0" * 32)
 
     def test_a_damaged_newest_checkpoint_is_passed_over(self):

@@ -68,11 +68,13 @@ struct RunFolder::Live {
     std::mutex mutex;
     std::condition_variable_any sleep;
     std::unique_lock<std::mutex> guard(mutex);
-    try {
-      while (!sleep.wait_for(guard, stop, std::chrono::seconds(5), [] { return false; }) &&
-             !stop.stop_requested())
+    while (!sleep.wait_for(guard, stop, std::chrono::seconds(5), [] { return false; }) &&
+           !stop.stop_requested()) {
+      try {
         lock->Beat();
-    } catch (const Error&) {  // lost: the next write of the owner says so
+      } catch (const Error& error) {
+        if (error.code() == ErrorCode::kPeer) return;  // lost: the next write says so
+      }                                                // otherwise the disk failed: try again
     }
   }
 
@@ -92,6 +94,15 @@ RunFolder::~RunFolder() = default;
 const std::string& RunFolder::attempt() const { return live_->files.status().attempt; }
 std::string RunFolder::PathOf(const std::string& name) const { return JoinPath(path_, name); }
 double RunFolder::seconds_since_start() const { return SystemClock().MonotonicSeconds() - live_->begin_s; }
+
+bool RunFolder::StillOurs() const {
+  try {
+    live_->lock->Check();
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
 
 void RunFolder::WriteResolved(const std::string& yaml) { live_->Files().WriteResolved(yaml); }
 void RunFolder::DropMetricsAfter(int64_t step) { live_->Files().DropMetricsAfter(step); }

@@ -28,6 +28,7 @@ class RunFolder {
   const std::string& attempt() const;
   std::string PathOf(const std::string& name) const;
   double seconds_since_start() const;
+  bool StillOurs() const;  // no other process has taken the lock
 
   void WriteResolved(const std::string& yaml);
   void DropMetricsAfter(int64_t step);

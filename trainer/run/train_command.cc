@@ -90,6 +90,7 @@ void FillPosition(const TrainCommand& command, const RunStart& start, const Load
 // folder: rank 0's, null elsewhere.
 void Failed(RunFolder* folder, const std::string& run_dir, const World& world, int code,
             const std::string& reason) {
+  if (folder != nullptr && !folder->StillOurs()) return;
   WriteRankFailure(PosixFs(), SystemClock(), run_dir, {world.rank, world.host, code, reason});
   if (folder == nullptr) return;
   try {
