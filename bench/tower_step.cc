@@ -52,6 +52,8 @@ struct Adam {
     for (const at::Tensor& p : parameters) gradients.push_back(p.grad());
     at::_fused_adamw_(parameters, gradients, averages, squares, {}, steps, 1e-4, 0.9, 0.999, 0.01, 1e-8,
                       /*amsgrad=*/false, /*maximize=*/false);
+    // As the trainer's optimiser does: casts of the weights must be renewed.
+    for (const at::Tensor& parameter : parameters) parameter.unsafeGetTensorImpl()->bump_version();
     for (at::Tensor& p : parameters) p.mutable_grad().reset();
   }
 };
