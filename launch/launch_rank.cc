@@ -1,5 +1,6 @@
 #include "launch/launch_rank.h"
 
+#include <ATen/Context.h>
 #include <fmt/format.h>
 
 #include <chrono>
@@ -42,6 +43,9 @@ void PrepareArithmetic(const std::string& precision, const std::string& device) 
     throw Error(ErrorCode::kUsage,
                 fmt::format("the precision is \"{}\", expected fp32, tf32 or bf16", precision));
   }
+  if (precision == "tf32" && device == "cpu")
+    throw Error(ErrorCode::kUsage, "the precision is tf32, which only GPUs have", "", "use fp32 or bf16");
+  at::globalContext().setFloat32MatmulPrecision(precision == "tf32" ? "high" : "highest");
   if (precision != "bf16" || device != "cpu") return;
   const std::string note = PrepareCpuBf16();
   if (!note.empty() && LaunchRank() == 0) fmt::print(stderr, "{}\n", note);

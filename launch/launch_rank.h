@@ -19,8 +19,9 @@ int SpeakAsFirstRank(const std::function<int()>& body);
 // Opens a world on `device` for a verb that works in one process; a launcher that started several is refused.
 int RunAlone(const std::string& verb, const std::string& device, const std::function<int(World&)>& body);
 
-// Makes bf16 on the CPU safe where it is asked for; before any tensor and before MPI
-// (trainer/cpu_bf16_probe.h). Throws Error(kUsage) for a precision that is not fp32, tf32 or bf16.
+// Sets the process up for a precision: tf32 products on GPUs, bf16 on the CPU made safe
+// (trainer/cpu_bf16_probe.h). Before any tensor and before MPI. Throws Error(kUsage) for a precision that is
+// not fp32, tf32 or bf16, and for tf32 on the CPU.
 void PrepareArithmetic(const std::string& precision, const std::string& device);
 
 }  // namespace graticule

@@ -21,6 +21,17 @@ class BadInput(unittest.TestCase):
     def tearDownClass(cls):
         cls.world.close()
 
+    def flipped_copy(self, name, every):
+        """The dataset with one bit flipped in every so many bytes of its image blocks."""
+        copy = self.world.folder / name
+        shutil.copytree(self.world.folder / "data", copy)
+        for shard in json.loads((copy / "manifest.json").read_text())["shards"]:
+            data = bytearray((copy / shard["file"]).read_bytes())
+            for at in range(shard["img_abs_off"], shard["img_abs_off"] + shard["img_bytes"], every):
+                data[at] ^= 4
+            (copy / shard["file"]).write_bytes(data)
+        return copy
+
     def refuse(self, code, *words, name="refused", overrides=(), ranks=1, steps=6):
         done = self.world.train(name, *overrides, ranks=ranks, steps=steps)
         self.assertEqual(done.returncode, code, done.stderr)
@@ -76,13 +87,7 @@ class BadInput(unittest.TestCase):
 
     @unittest.skipUnless(HAS_MPI, "no mpirun or no MPI module here")
     def test_too_many_bad_records_end_the_run_and_the_rank_that_met_them_says_so(self):
-        copy = self.world.folder / "rotten"
-        shutil.copytree(self.world.folder / "data", copy)
-        for shard in json.loads((copy / "manifest.json").read_text())["shards"]:
-            data = bytearray((copy / shard["file"]).read_bytes())
-            for at in range(shard["img_abs_off"], shard["img_abs_off"] + shard["img_bytes"], 1000):
-                data[at] ^= 4
-            (copy / shard["file"]).write_bytes(data)
+        copy = self.flipped_copy("rotten", every=1000)
         self.refuse(3, "bad records, expected at most 10", name="rotten_run", overrides=(f"data.train=[{copy}]",), ranks=2)
         failures = [json.loads(p.read_text()) for p in (self.world.folder / "rotten_run" / "failure").iterdir()]
         self.assertTrue(failures)
@@ -113,13 +118,7 @@ class BadInput(unittest.TestCase):
         self.assertIn("cells", done.stderr)
 
     def test_unreadable_images_do_not_stop_an_evaluation(self):
-        copy = self.world.folder / "unreadable"
-        shutil.copytree(self.world.folder / "data", copy)
-        for shard in json.loads((copy / "manifest.json").read_text())["shards"]:
-            data = bytearray((copy / shard["file"]).read_bytes())
-            for at in range(shard["img_abs_off"], shard["img_abs_off"] + shard["img_bytes"], 4000):
-                data[at] ^= 4
-            (copy / shard["file"]).write_bytes(data)
+        copy = self.flipped_copy("unreadable", every=4000)
         done = subprocess.run([BIN / "graticule-train", "eval", "--model", self.world.folder / "good", "--data", copy, "--out",
                                self.world.folder / "unreadable-eval", "--json"], capture_output=True, text=True, env=ENV)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -133,6 +132,9 @@ class BadInput(unittest.TestCase):
                                   capture_output=True, text=True, env=ENV)
             self.assertEqual(done.returncode, 2, done.stderr)
         self.refuse(2, "tf32", overrides=("train.precision=tf32",))
+        done = subprocess.run([BIN / "graticule-train", "eval", "--model", self.world.folder / "good", "--precision", "tf32"],
+                              capture_output=True, text=True, env=ENV)
+        self.assertEqual(done.returncode, 2, done.stderr)
 
     def test_decide_always_says_one_word(self):
         for folder in (self.world.folder / "nowhere", self.world.folder):

@@ -1,6 +1,5 @@
 #include "trainer/recipes/geocells.h"
 
-#include <ATen/Context.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/tensor.h>
@@ -112,7 +111,6 @@ GeocellsRecipe::GeocellsRecipe(const GeocellsOptions& options)
   tower_.Freeze(options.model.frozen_layers, /*pooler_used=*/cls, /*embeds_used=*/false);
   tower_.set_recompute(options.model.recompute);
   if (options.precision == "bf16") tower_.set_compute_dtype(at::kBFloat16);
-  at::globalContext().setFloat32MatmulPrecision(options.precision == "tf32" ? "high" : "highest");
   if (options.device.type() != c10::kCPU) {
     tower_.To(options.device);
     heads_.To(options.device);
