@@ -24,10 +24,12 @@ struct CellColumns {
   std::string kind, options, training_data_sha256;
   std::vector<LatLon> centres;
   std::vector<int64_t> counts, parents;
-  std::vector<uint64_t> s2_ids;  // one of the two
+  std::vector<uint64_t> s2_ids;  // one of the three, by kind
   std::vector<Box> boxes;
-  std::string where;       // file name for messages; empty when built
-  std::string file_bytes;  // filled by Serialise when empty
+  std::vector<LatLon> ring_points;             // of all rings, one after the other, each open
+  std::vector<int64_t> ring_ends, ring_cells;  // per ring: one past its last point, its row (ascending)
+  std::string where;                           // file name for messages; empty when built
+  std::string file_bytes;                      // filled by Serialise when empty
 };
 
 // Everything but the lookup of the containing cell.
@@ -57,9 +59,14 @@ class BasicCellTable : public CellTable {
 
 std::shared_ptr<const CellTable> MakeS2Table(CellColumns columns);
 std::shared_ptr<const CellTable> MakeQuadtreeTable(CellColumns columns);
+std::shared_ptr<const CellTable> MakePolygonTable(CellColumns columns);
 
 // Fills columns.parents with the rows of `coarser` that contain each cell, -1 where none does.
 void LinkParents(CellColumns& columns, const CellTable& coarser);
+
+// Moves boxes of a table that others computed or rounded onto the exact halvings of their bounding box, where
+// they are within a millionth of a degree of one.
+void SnapToHalvings(std::vector<Box>& boxes);
 
 // Direction of the sum of unit vectors, added in sorted order so that the order of input cannot matter.
 LatLon MeanPlace(std::span<const LatLon> members);

@@ -30,6 +30,12 @@ std::string Serialise(const CellColumns& c) {
   writer.Add("count", ViewOf(SafeDType::kI64, {rows}, c.counts));
   writer.Add("parent", ViewOf(SafeDType::kI64, {rows}, c.parents));
   if (!c.s2_ids.empty()) writer.Add("s2_id", ViewOf(SafeDType::kU64, {rows}, c.s2_ids));
+  if (!c.ring_ends.empty()) {
+    const int64_t rings = std::ssize(c.ring_ends);
+    writer.Add("ring_latlon", ViewOf(SafeDType::kF64, {std::ssize(c.ring_points), 2}, c.ring_points));
+    writer.Add("ring_end", ViewOf(SafeDType::kI64, {rings}, c.ring_ends));
+    writer.Add("ring_cell", ViewOf(SafeDType::kI64, {rings}, c.ring_cells));
+  }
   if (!c.boxes.empty()) writer.Add("box", ViewOf(SafeDType::kF64, {rows, 4}, c.boxes));
   writer.SetMetadata("kind", c.kind);
   writer.SetMetadata("options", c.options);
@@ -106,8 +112,11 @@ std::shared_ptr<const CellTable> CellTable::Parse(std::string bytes, const std::
   c.kind = MetadataOf(*file, "kind");
   c.options = MetadataOf(*file, "options");
   c.training_data_sha256 = MetadataOf(*file, "training_data_sha256");
-  const std::vector<int64_t>& shape = file->at("centre_latlon").shape;
-  const int64_t rows = shape.empty() ? 0 : shape[0];
+  const auto first_size = [&](const char* name) {
+    const std::vector<int64_t>& shape = file->at(name).shape;
+    return shape.empty() ? 0 : shape[0];
+  };
+  const int64_t rows = first_size("centre_latlon");
   c.centres = ReadColumn<LatLon>(*file, path, "centre_latlon", SafeDType::kF64, {rows, 2});
   c.counts = ReadColumn<int64_t>(*file, path, "count", SafeDType::kI64, {rows});
   c.parents = ReadColumn<int64_t>(*file, path, "parent", SafeDType::kI64, {rows});
@@ -120,8 +129,16 @@ std::shared_ptr<const CellTable> CellTable::Parse(std::string bytes, const std::
     c.boxes = ReadColumn<Box>(*file, path, "box", SafeDType::kF64, {rows, 4});
     return MakeQuadtreeTable(std::move(c));
   }
-  throw Error(ErrorCode::kData, fmt::format("geocells of kind \"{}\"; expected s2 or quadtree", c.kind),
-              path);
+  if (c.kind == "polygon") {
+    const int64_t rings = first_size("ring_end");
+    c.ring_points =
+        ReadColumn<LatLon>(*file, path, "ring_latlon", SafeDType::kF64, {first_size("ring_latlon"), 2});
+    c.ring_ends = ReadColumn<int64_t>(*file, path, "ring_end", SafeDType::kI64, {rings});
+    c.ring_cells = ReadColumn<int64_t>(*file, path, "ring_cell", SafeDType::kI64, {rings});
+    return MakePolygonTable(std::move(c));
+  }
+  throw Error(ErrorCode::kData,
+              fmt::format("geocells of kind \"{}\"; expected s2, quadtree or polygon", c.kind), path);
 }
 
 LatLon MeanPlace(std::span<const LatLon> members) {

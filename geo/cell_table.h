@@ -2,11 +2,12 @@
 //
 // Invariant: cells are disjoint and row = class. They need not cover the globe: CellOf gives no answer
 // outside (the label is masked), NearestCell always answers (evaluation only). File: cells.safetensors
-// (docs/CELLS.md): `centre_latlon` f64 [K,2], `count` i64 [K], `parent` i64 [K] (-1 none), and one of `s2_id`
-// u64 [K], `box` f64 [K,4] (min_lat, min_lon, max_lat, max_lon); metadata {kind, options,
-// training_data_sha256, version}. Degrees. Immutable after loading; lookups are thread-safe.
-// Fails with Error(kData) naming file and row when a file breaks the invariant, and when no cell is left to
-// build.
+// (docs/CELLS.md): `centre_latlon` f64 [K,2], `count` i64 [K], `parent` i64 [K] (-1 none), and what the kind
+// needs: `s2_id` u64 [K]; `box` f64 [K,4] (min_lat, min_lon, max_lat, max_lon); or the rings of polygons,
+// `ring_latlon` f64 [P,2], `ring_end` i64 [R], `ring_cell` i64 [R]. Metadata {kind, options,
+// training_data_sha256, version}. Degrees. Polygons that overlap are cut by order: the first row has the
+// place. Immutable after loading; lookups are thread-safe. Fails with Error(kData) naming file and row when a
+// file breaks the invariant, and when no cell is left to build.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "geo/latlon.h"
+#include "geo/wkt.h"
 
 namespace graticule {
 
@@ -31,7 +33,7 @@ class CellTable {
   virtual void Save(const std::string& path) const = 0;  // a loaded table is written back byte for byte
 
   virtual int64_t size() const = 0;
-  virtual const std::string& kind() const = 0;     // "s2" or "quadtree"
+  virtual const std::string& kind() const = 0;     // "s2", "quadtree" or "polygon"
   virtual const std::string& options() const = 0;  // the builder's options as a JSON object
   virtual const std::string& training_data_sha256() const = 0;
   virtual const std::vector<LatLon>& centres() const = 0;     // mean of member unit vectors, [K]
@@ -39,8 +41,9 @@ class CellTable {
   virtual const std::vector<int64_t>& parents() const = 0;    // row in the next coarser table or -1, [K]
   virtual std::optional<int64_t> CellOf(LatLon p) const = 0;  // containing cell; none for an invalid p
   virtual int64_t NearestCell(LatLon p) const = 0;  // cell with the nearest centre, total for valid p
-  virtual int Level(int64_t row) const = 0;         // S2 level or depth in the quadtree
-  virtual std::vector<LatLon> Outline(int64_t row, int points_per_edge = 1) const = 0;  // open ring
+  virtual int Level(int64_t row) const = 0;         // S2 level or depth in the quadtree; 0 for a polygon
+  // Borders, drawn by the even-odd rule; the sides of S2 cells and boxes get points_per_edge points.
+  virtual std::vector<Ring> Rings(int64_t row, int points_per_edge = 1) const = 0;
   virtual const std::vector<uint64_t>& s2_ids() const = 0;  // [K]; empty unless kind() == "s2"
   virtual std::string Sha256() const = 0;                   // of the saved file's bytes
 };
@@ -69,11 +72,12 @@ std::shared_ptr<const CellTable> BuildQuadtreeCells(std::span<const LatLon> poin
                                                     const QuadtreeOptions& options,
                                                     const std::string& training_data_sha256 = "");
 
-// The CSV of the ISN partitions (class_label,hex_id,imgs_per_cell,latitude_mean,longitude_mean). Export needs
-// S2 cells; import checks labels, tokens and disjointness, and links parents when a coarser table is given.
-std::shared_ptr<const CellTable> ImportIsnCsv(const std::string& path, const CellTable* coarser = nullptr);
-std::shared_ptr<const CellTable> ParseIsnCsv(std::string_view text, const std::string& name,
-                                             const CellTable* coarser = nullptr);
-void ExportIsnCsv(const CellTable& table, const std::string& path);
+// The CSV forms of the originals, told apart by their header (docs/CELLS.md): S2 cells as the ISN partitions
+// have them, boxes as OSV-5M, polygons as PIGEON. Import checks classes, shapes and disjointness, and links
+// parents of S2 cells when a coarser table is given. Export writes the form of the table's kind.
+std::shared_ptr<const CellTable> ImportCellCsv(const std::string& path, const CellTable* coarser = nullptr);
+std::shared_ptr<const CellTable> ParseCellCsv(std::string_view text, const std::string& name,
+                                              const CellTable* coarser = nullptr);
+void ExportCellCsv(const CellTable& table, const std::string& path);
 
 }  // namespace graticule

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "geo/cell_columns.h"
@@ -68,11 +69,11 @@ class QuadtreeTable final : public BasicCellTable {
 
   int Level(int64_t row) const override { return levels_[row]; }
 
-  std::vector<LatLon> Outline(int64_t row, int points_per_edge) const override {
+  std::vector<Ring> Rings(int64_t row, int points_per_edge) const override {
     const Box& b = columns().boxes[row];
     const LatLon corners[4] = {
         {b.min_lat, b.min_lon}, {b.min_lat, b.max_lon}, {b.max_lat, b.max_lon}, {b.max_lat, b.min_lon}};
-    std::vector<LatLon> ring;
+    Ring ring;
     for (int k = 0; k < 4; ++k) {
       const LatLon from = corners[k], to = corners[(k + 1) % 4];
       for (int i = 0; i < points_per_edge; ++i) {
@@ -81,7 +82,7 @@ class QuadtreeTable final : public BasicCellTable {
             {from.lat_deg + t * (to.lat_deg - from.lat_deg), from.lon_deg + t * (to.lon_deg - from.lon_deg)});
       }
     }
-    return ring;
+    return {ring};
   }
 
  private:
@@ -146,6 +147,22 @@ void Split(std::span<LatLon> members, const Box& box, int depth_left, int64_t ma
 }
 
 }  // namespace
+
+void SnapToHalvings(std::vector<Box>& boxes) {
+  constexpr double kNearDeg = 1e-6;
+  const auto near = [](const Box& a, const Box& b) {
+    return std::abs(a.min_lat - b.min_lat) < kNearDeg && std::abs(a.min_lon - b.min_lon) < kNearDeg &&
+           std::abs(a.max_lat - b.max_lat) < kNearDeg && std::abs(a.max_lon - b.max_lon) < kNearDeg;
+  };
+  const Box root = BoundingBox(boxes);
+  for (Box& given : boxes) {
+    const LatLon middle{(given.min_lat + given.max_lat) / 2, (given.min_lon + given.max_lon) / 2};
+    Box box = root;
+    for (int depth = 0; depth < kMaxDepth && !near(box, given); ++depth)
+      box = ChildBox(box, ChildOf(box, middle));
+    if (near(box, given)) given = box;
+  }
+}
 
 std::shared_ptr<const CellTable> MakeQuadtreeTable(CellColumns columns) {
   for (size_t i = 0; i < columns.boxes.size(); ++i) {

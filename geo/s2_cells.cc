@@ -40,9 +40,9 @@ class S2Table final : public BasicCellTable {
 
   int Level(int64_t row) const override { return S2Level(columns().s2_ids[row]); }
 
-  std::vector<LatLon> Outline(int64_t row, int points_per_edge) const override {
+  std::vector<Ring> Rings(int64_t row, int points_per_edge) const override {
     const std::vector<LatLon> corners = S2Corners(columns().s2_ids[row]);
-    std::vector<LatLon> ring;
+    Ring ring;
     for (int k = 0; k < 4; ++k) {
       const UnitVector a = ToUnitVector(corners[k]), b = ToUnitVector(corners[(k + 1) % 4]);
       for (int i = 0; i < points_per_edge; ++i) {  // the chord's points project onto the great circle
@@ -50,7 +50,7 @@ class S2Table final : public BasicCellTable {
         ring.push_back(ToLatLon({a.x + t * (b.x - a.x), a.y + t * (b.y - a.y), a.z + t * (b.z - a.z)}));
       }
     }
-    return ring;
+    return {ring};
   }
 
  private:

@@ -122,10 +122,13 @@ void SvgDocument::Polyline(std::span<const SvgPoint> points, const SvgStyle& sty
                        Attributes(style));
 }
 
-void SvgDocument::Polygon(std::span<const SvgPoint> points, const SvgStyle& style, std::string_view tooltip) {
-  if (points.empty()) return;
-  body_ +=
-      Element(fmt::format("<path d=\"{}\"{}", PathData(points, true), Attributes(style)), "path", tooltip);
+void SvgDocument::Polygon(std::span<const std::vector<SvgPoint>> rings, const SvgStyle& style,
+                          std::string_view tooltip) {
+  if (rings.empty()) return;
+  std::string data;
+  for (const std::vector<SvgPoint>& ring : rings) data += PathData(ring, true);
+  const std::string rule = rings.size() > 1 ? " fill-rule=\"evenodd\"" : "";
+  body_ += Element(fmt::format("<path d=\"{}\"{}{}", data, Attributes(style), rule), "path", tooltip);
 }
 
 void SvgDocument::Circle(SvgPoint centre, double radius, const SvgStyle& style, std::string_view tooltip) {

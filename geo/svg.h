@@ -65,8 +65,9 @@ class SvgDocument {
   void Rect(double x, double y, double width, double height, const SvgStyle& style, double radius = 0);
   void Line(SvgPoint a, SvgPoint b, const SvgStyle& style);
   void Polyline(std::span<const SvgPoint> points, const SvgStyle& style);
-  // tooltip: shown by browsers on hover; may be empty.
-  void Polygon(std::span<const SvgPoint> points, const SvgStyle& style, std::string_view tooltip = "");
+  // Filled by the even-odd rule. tooltip: shown by browsers on hover; may be empty.
+  void Polygon(std::span<const std::vector<SvgPoint>> rings, const SvgStyle& style,
+               std::string_view tooltip = "");
   void Circle(SvgPoint centre, double radius, const SvgStyle& style, std::string_view tooltip = "");
   void Text(SvgPoint at, std::string_view text, const SvgText& style = {});
   // A horizontal colour bar from t = 0 to 1.

@@ -118,10 +118,11 @@ SvgPoint WorldMap::Project(double lat_deg, double lon_deg) const {
 }
 
 void WorldMap::DrawGraticule() {
-  std::vector<SvgPoint> edge;
+  std::vector<std::vector<SvgPoint>> rings(1);
+  std::vector<SvgPoint>& edge = rings[0];
   for (int lat = -90; lat <= 90; lat += 2) edge.push_back(Project(lat, 180));
   for (int lat = 90; lat >= -90; lat -= 2) edge.push_back(Project(lat, -180));
-  svg_.Polygon(edge, {.fill = ink::kSphere, .stroke = ink::kLine, .stroke_width = 1});
+  svg_.Polygon(rings, {.fill = ink::kSphere, .stroke = ink::kLine, .stroke_width = 1});
   for (int lon = -150; lon <= 150; lon += 30) {
     std::vector<SvgPoint> meridian;
     for (int lat = -90; lat <= 90; lat += 2) meridian.push_back(Project(lat, lon));
@@ -130,29 +131,30 @@ void WorldMap::DrawGraticule() {
   for (int lat = -60; lat <= 60; lat += 30) {
     svg_.Line(Project(lat, -180), Project(lat, 180),
               {.stroke = ink::kGrid, .stroke_width = lat == 0 ? 1.4 : 0.8});
-    const std::string label =
-        lat == 0 ? "0°" : fmt::format("{}°{}", std::abs(lat), lat > 0 ? "N" : "S");
+    const std::string label = lat == 0 ? "0°" : fmt::format("{}°{}", std::abs(lat), lat > 0 ? "N" : "S");
     const SvgPoint at = Project(lat, -180);
     svg_.Text({at.x - 5, at.y + 3.5}, label, {.size = 10, .anchor = "end", .colour = ink::kMuted});
   }
   for (int lon = -120; lon <= 120; lon += 60) {
-    const std::string label =
-        lon == 0 ? "0°" : fmt::format("{}°{}", std::abs(lon), lon > 0 ? "E" : "W");
+    const std::string label = lon == 0 ? "0°" : fmt::format("{}°{}", std::abs(lon), lon > 0 ? "E" : "W");
     const SvgPoint at = Project(-90, lon);
     svg_.Text({at.x, at.y + 14}, label, {.size = 10, .anchor = "middle", .colour = ink::kMuted});
   }
 }
 
-void WorldMap::Region(std::span<const LatLon> ring, const std::string& fill, std::string_view tooltip) {
-  const std::vector<LatLon> unwrapped = Unwrapped(ring);
+void WorldMap::Region(std::span<const Ring> rings, const std::string& fill, std::string_view tooltip) {
+  std::vector<Ring> unwrapped;
+  for (const Ring& ring : rings) unwrapped.push_back(Unwrapped(ring));
   for (const double shift : {-360.0, 0.0, 360.0}) {
-    std::vector<LatLon> part = unwrapped;
-    for (LatLon& p : part) p.lon_deg += shift;
-    part = Densified(Clipped(Clipped(part, -180, 1), 180, -1));
-    if (part.size() < 3) continue;
-    std::vector<SvgPoint> points;
-    for (LatLon p : part) points.push_back(Project(p.lat_deg, p.lon_deg));
-    svg_.Polygon(points, {.fill = fill, .stroke = ink::kPaper, .stroke_width = 0.5}, tooltip);
+    std::vector<std::vector<SvgPoint>> drawn;
+    for (Ring part : unwrapped) {
+      for (LatLon& p : part) p.lon_deg += shift;
+      part = Densified(Clipped(Clipped(part, -180, 1), 180, -1));
+      if (part.size() < 3) continue;
+      std::vector<SvgPoint>& points = drawn.emplace_back();
+      for (LatLon p : part) points.push_back(Project(p.lat_deg, p.lon_deg));
+    }
+    svg_.Polygon(drawn, {.fill = fill, .stroke = ink::kPaper, .stroke_width = 0.5}, tooltip);
   }
 }
 

@@ -5,7 +5,7 @@
 // Cannot fail: invalid places are skipped.
 //
 //   WorldMap map({.title = "Geocells", .subtitle = "312 cells"});
-//   map.Region(table->Outline(row, 8), QuantityRamp().At(t), "cell 17");
+//   map.Region(table->Rings(row, 8), QuantityRamp().At(t), "cell 17");
 //   map.LogLegend("images per cell", QuantityRamp(), 50, 2000);
 //   std::string svg = map.str();
 #pragma once
@@ -17,6 +17,7 @@
 
 #include "geo/latlon.h"
 #include "geo/svg.h"
+#include "geo/wkt.h"
 
 namespace graticule {
 
@@ -29,8 +30,9 @@ class WorldMap {
  public:
   explicit WorldMap(const MapOptions& options);
 
-  // A closed region; `ring` is open (the last point is joined to the first) and follows its edges closely.
-  void Region(std::span<const LatLon> ring, const std::string& fill, std::string_view tooltip = "");
+  // A region by its rings (even-odd rule); each is open (the last point is joined to the first) and follows
+  // its edges closely.
+  void Region(std::span<const Ring> rings, const std::string& fill, std::string_view tooltip = "");
   void Point(LatLon at, double radius, const std::string& fill, std::string_view tooltip = "");
   // A great circle, cut at the antimeridian.
   void Arc(LatLon from, LatLon to, const std::string& stroke, double opacity);

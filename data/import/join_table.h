@@ -14,7 +14,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "data/import/csv.h"
+#include "base/csv.h"
 #include "data/import/import_report.h"
 
 namespace graticule {

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "data/import/csv.h"
+#include "base/csv.h"
 #include "data/import/import_report.h"
 #include "data/shard/columns.h"
 #include "data/shard/dictionary.h"

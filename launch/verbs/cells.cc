@@ -54,7 +54,7 @@ Json Describe(const CellTable& table) {
   std::vector<int64_t> counts = table.counts();
   std::sort(counts.begin(), counts.end());
   std::map<int, int64_t> levels;
-  for (int64_t row = 0; row < table.size(); ++row) ++levels[table.Level(row)];
+  for (int64_t row = 0; row < table.size() && table.kind() != "polygon"; ++row) ++levels[table.Level(row)];
   Json by_level = Json::object();
   for (const auto& [level, cells] : levels) by_level[fmt::format("{}", level)] = cells;
   const bool linked =
@@ -77,10 +77,11 @@ void Print(const Json& table) {
              WithThousands(table["cells"].get<int64_t>()), table["kind"].get<std::string>(),
              WithThousands(table["images"].get<int64_t>()), per_cell["min"].get<int64_t>(),
              per_cell["max"].get<int64_t>(), per_cell["median"].get<int64_t>());
-  fmt::print("  {}", table["kind"] == "s2" ? "S2 level" : "depth");
-  for (const auto& [level, cells] : table["cells_by_level"].items())
-    fmt::print("  {}: {}", level, cells.get<int64_t>());
-  fmt::print("\n  options {}\n  sha256  {}\n", table["options"].dump(), table["sha256"].get<std::string>());
+  const Json& levels = table["cells_by_level"];
+  if (!levels.empty()) fmt::print("  {}", table["kind"] == "s2" ? "S2 level" : "depth");
+  for (const auto& [level, cells] : levels.items()) fmt::print("  {}: {}", level, cells.get<int64_t>());
+  fmt::print("{}  options {}\n  sha256  {}\n", levels.empty() ? "" : "\n", table["options"].dump(),
+             table["sha256"].get<std::string>());
 }
 
 // What a perfect classifier would reach on these places: the centre of the containing cell, of the nearest
@@ -231,7 +232,7 @@ std::string RenderSvg(const CellTable& table, const std::string& title) {
     const int points_per_edge =
         table.kind() == "s2" ? std::clamp(16 >> std::max(0, table.Level(row) - 2), 1, 16) : 1;
     const LatLon centre = table.centres()[row];
-    map.Region(table.Outline(row, points_per_edge),
+    map.Region(table.Rings(row, points_per_edge),
                QuantityRamp().At(LogPosition(static_cast<double>(table.counts()[row]), from, to)),
                fmt::format("cell {}: {} images around {:.3f}, {:.3f}", row,
                            WithThousands(table.counts()[row]), centre.lat_deg, centre.lon_deg));
@@ -259,12 +260,15 @@ int Render(const std::vector<std::string>& arguments) {
 }
 
 int Import(const std::vector<std::string>& arguments) {
-  Options options(
-      "graticule cells import cells_50_5000.csv --out coarse.safetensors [--coarser FILE]",
-      "Turns a CSV of the ISN geolocalization partitions (class_label,hex_id,...) into a geocell file.");
+  Options options("graticule cells import cells_50_5000.csv --out coarse.safetensors [--coarser FILE]",
+                  "Turns a CSV of cells into a geocell file: the S2 cells of the ISN partitions "
+                  "(class_label,hex_id,...), the\n"
+                  "quadtree of OSV-5M (cluster_id,min_lat,...), or polygons as PIGEON writes them (polygon "
+                  "or geometry as\n"
+                  "well-known text; lng,lat,size where known). The header tells which.");
   options.Positional("file", "CSV file");
   options.visible().add_options()("out", po::value<std::string>(), "geocell file to write (required)")(
-      "coarser", po::value<std::string>(), "geocell file whose cells become the parents");
+      "coarser", po::value<std::string>(), "S2: geocell file whose cells become the parents");
   if (!options.Parse(arguments)) return 0;
   const std::string out = RequiredPath(options, "out", "cells.safetensors");
   const std::vector<std::string> files = options.Words("file");
@@ -272,7 +276,7 @@ int Import(const std::vector<std::string>& arguments) {
     throw Error(ErrorCode::kUsage, fmt::format("{} CSV files given; expected one", files.size()));
   const Table coarser =
       options.Has("coarser") ? CellTable::Load(options.Get<std::string>("coarser")) : nullptr;
-  const Table table = ImportIsnCsv(files[0], coarser.get());
+  const Table table = ImportCellCsv(files[0], coarser.get());
   table->Save(out);
   Json report = {{"path", out}};
   report.update(Describe(*table));
@@ -285,14 +289,15 @@ int Import(const std::vector<std::string>& arguments) {
 }
 
 int Export(const std::vector<std::string>& arguments) {
-  Options options("graticule cells export cells.safetensors --out cells.csv",
-                  "Writes S2 cells as the CSV of the ISN geolocalization partitions.");
+  Options options(
+      "graticule cells export cells.safetensors --out cells.csv",
+      "Writes cells as CSV: S2 cells as the ISN partitions do, boxes as OSV-5M, polygons as PIGEON.");
   options.Positional("file", "geocell file");
   options.visible().add_options()("out", po::value<std::string>(), "CSV file to write (required)");
   if (!options.Parse(arguments)) return 0;
   const std::string out = RequiredPath(options, "out", "cells.csv");
   const Table table = LoadOnlyFile(options);
-  ExportIsnCsv(*table, out);
+  ExportCellCsv(*table, out);
   if (options.json()) {
     fmt::print("{}\n", Json{{"path", out}, {"cells", table->size()}}.dump());
   } else {
@@ -307,8 +312,8 @@ std::vector<Verb> CellsVerbs() {
   return {{"cells build", "divide the places of a data set into geocells", Build},
           {"cells inspect", "describe a geocell file", Inspect},
           {"cells render", "draw a geocell file as a world map", Render},
-          {"cells import", "read an ISN partition CSV", Import},
-          {"cells export", "write an ISN partition CSV", Export}};
+          {"cells import", "read a CSV of cells: ISN, OSV-5M, PIGEON", Import},
+          {"cells export", "write cells as CSV", Export}};
 }
 
 }  // namespace graticule

@@ -4,10 +4,10 @@
 
 #include <cmath>
 
+#include "base/csv.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "data/dataset.h"
-#include "data/import/csv.h"
 
 namespace graticule {
 namespace {

@@ -2,8 +2,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "data/import/csv.h"
-#include "tests/unit/data/memory_file.h"
+#include "base/csv.h"
+#include "tests/unit/base/memory_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace graticule;

@@ -6,6 +6,7 @@ import subprocess
 
 import numpy as np
 import pytest
+import shapely
 from safetensors import safe_open
 
 BUILD = pathlib.Path(os.environ.get("GRATICULE_BUILD", "build/release")).resolve()
@@ -164,6 +165,35 @@ def test_inspect_reports_the_ceiling(table, tmp_path):
     assert report["ceiling"]["in_a_cell"] == len(row_of)
     assert report["ceiling"]["acc_200"] == pytest.approx((km < 200).mean(), abs=1.5 / len(km))
     assert report["ceiling"]["median_km"] == pytest.approx(np.median(km), rel=1e-9)
+
+
+def test_polygons_hold_the_places_that_shapely_finds_in_them(table, tmp_path):
+    csv, places = table
+    rng = np.random.default_rng(4)
+    seeds = shapely.MultiPoint(np.stack([rng.uniform(-180, 180, 80), rng.uniform(-80, 80, 80)], 1))
+    shapes = list(shapely.voronoi_polygons(seeds, extend_to=shapely.box(-180, -90, 180, 90)).geoms)
+    shapes = [shapely.intersection(s, shapely.box(-179, -85, 179, 85)) for s in shapes]
+    shapes[0] = shapely.difference(shapes[0], shapely.Point(shapes[0].centroid).buffer(1.5))  # a hole
+    shapes[1] = shapely.difference(shapes[1], shapes[1].centroid.buffer(90).boundary.buffer(2))  # perhaps several parts
+    shapes[2] = shapely.unary_union([shapes[2], shapes.pop(40)])  # two parts, not neighbours
+    lines = ["cell_id,country,size,wkt"] + [f'{k},"X, Y",{k + 5},"{s.wkt}"' for k, s in enumerate(shapes)]
+    (tmp_path / "cells.csv").write_text("\n".join(lines) + "\n")
+    out = tmp_path / "cells.safetensors"
+    report = run("import", tmp_path / "cells.csv", "--out", out)
+    assert report["cells"] == len(shapes) and report["kind"] == "polygon"
+    tensors, _ = read(out)
+    middles = [s.centroid for s in shapes]
+    np.testing.assert_allclose(tensors["centre_latlon"], [[p.y, p.x] for p in middles], atol=1e-9)
+    points = shapely.points(places[:, ::-1])
+    holds = np.stack([shapely.contains(s, points) for s in shapes], 1)
+    report = run("inspect", out, "--csv", csv)
+    assert report["ceiling"]["in_a_cell"] == holds.any(1).sum() < len(places)
+    for row in rng.integers(0, len(places), 40):
+        place = run("inspect", out, f"--at={places[row, 0]},{places[row, 1]}")["at"]
+        assert place["cell"] == (int(holds[row].argmax()) if holds[row].any() else None)
+    run("export", out, "--out", tmp_path / "back.csv")
+    again = run("import", tmp_path / "back.csv", "--out", tmp_path / "again.safetensors")
+    assert again["sha256"] != "" and read(tmp_path / "again.safetensors")[0]["ring_latlon"].tolist() == tensors["ring_latlon"].tolist()
 
 
 def test_bad_tables_and_options_have_one_clear_message(table, tmp_path):

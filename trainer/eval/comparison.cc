@@ -6,9 +6,9 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "base/csv.h"
 #include "base/error.h"
 #include "base/fs.h"
-#include "data/import/csv.h"
 #include "trainer/eval/baselines.h"
 
 namespace graticule {

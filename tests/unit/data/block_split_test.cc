@@ -7,6 +7,7 @@
 #include <random>
 #include <set>
 
+#include "tests/unit/base/failure_of.h"
 #include "tests/unit/data/tiny_dataset.h"
 
 namespace graticule {

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "data/split/split_sidecar.h"
+#include "tests/unit/base/failure_of.h"
 #include "tests/unit/data/tiny_dataset.h"
 
 namespace graticule {

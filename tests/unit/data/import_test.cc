@@ -6,6 +6,7 @@
 
 #include "data/dataset.h"
 #include "data/verify.h"
+#include "tests/unit/base/failure_of.h"
 #include "tests/unit/data/make_jpeg.h"
 #include "tests/unit/data/tiny_dataset.h"
 

@@ -4,7 +4,8 @@
 
 #include <cmath>
 
-#include "tests/unit/data/memory_file.h"
+#include "tests/unit/base/failure_of.h"
+#include "tests/unit/base/memory_file.h"
 #include "tests/unit/data/tiny_dataset.h"
 
 namespace graticule {

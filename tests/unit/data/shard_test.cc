@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "data/shard/shard_reader.h"
 #include "data/shard/shard_writer.h"
+#include "tests/unit/base/failure_of.h"
 #include "tests/unit/data/tiny_dataset.h"
 
 namespace graticule {

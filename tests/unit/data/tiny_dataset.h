@@ -77,17 +77,4 @@ inline void PatchByte(const std::string& path, uint64_t at, uint8_t mask) {
   std::fclose(file);
 }
 
-// Runs `call`, which must throw Error(code), and returns its text.
-template <typename Call>
-std::string FailureOf(Call call, ErrorCode code = ErrorCode::kData) {
-  try {
-    call();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), code) << error.what();
-    return error.what();
-  }
-  ADD_FAILURE() << "did not throw";
-  return "";
-}
-
 }  // namespace graticule

@@ -60,7 +60,7 @@ TEST(QuadtreeCells, AgreeWithTheRuleWrittenOut) {
     ASSERT_EQ(table->size(), static_cast<int64_t>(leaves.size()));
     for (int64_t row = 0; row < table->size(); ++row) {
       const Leaf& leaf = leaves[row];
-      const std::vector<LatLon> outline = table->Outline(row);
+      const Ring outline = table->Rings(row)[0];
       ASSERT_EQ(outline[0], (LatLon{leaf.lat0, leaf.lon0}));
       ASSERT_EQ(outline[2], (LatLon{leaf.lat1, leaf.lon1}));
       ASSERT_EQ(table->counts()[row], static_cast<int64_t>(leaf.members.size()));

@@ -169,7 +169,7 @@ TEST(S2Cells, StopAtLeavesWhenAllPlacesAreTheSame) {
 TEST(S2Cells, OutlineFollowsTheCellsEdges) {
   const auto table = BuildS2Cells(RandomPlaces(1'000, 31), {.min_images = 0, .max_images = 1'000});
   for (int64_t row = 0; row < table->size(); ++row) {
-    const std::vector<LatLon> ring = table->Outline(row, 8);
+    const Ring ring = table->Rings(row, 8)[0];
     ASSERT_EQ(ring.size(), 32u);
     const LatLon middle = S2Centre(table->s2_ids()[row]);
     for (LatLon p : ring) {  // a little inside belongs to the cell, a little outside does not

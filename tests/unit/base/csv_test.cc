@@ -1,10 +1,9 @@
-#include "data/import/csv.h"
+#include "base/csv.h"
 
 #include <gtest/gtest.h>
 
-#include "data/import/join_table.h"
-#include "tests/unit/data/memory_file.h"
-#include "tests/unit/data/tiny_dataset.h"
+#include "tests/unit/base/failure_of.h"
+#include "tests/unit/base/memory_file.h"
 
 namespace graticule {
 namespace {
@@ -73,25 +72,6 @@ TEST(Csv, ConvertsWholeFieldsOnly) {
   EXPECT_TRUE(IsMissing("NaN"));
   EXPECT_TRUE(IsMissing(" "));
   EXPECT_FALSE(IsMissing("0"));
-}
-
-TEST(JoinTable, FindsRowsAndListsTheOthers) {
-  JoinTable table(std::make_unique<CsvReader>(MemoryFile("id,v\na,1\nb,2\na,3\n,4\nc,5,6\nd,7\n"), "t.csv"),
-                  0, [](std::string_view id) { return std::string(id); });
-  ImportReport report;
-  table.Build(report, [](const CsvRow&) { return true; });
-  EXPECT_EQ(table.size(), 3);
-  EXPECT_EQ(report.count("row_with_repeated_id"), 1);
-  EXPECT_EQ(report.count("row_without_id"), 1);
-  EXPECT_EQ(report.count("row_with_wrong_field_count"), 1);
-  EXPECT_EQ(table.Find("a")->fields[1], "1");  // the first of the two
-  EXPECT_FALSE(table.Find("b")->again);
-  EXPECT_TRUE(table.Find("b")->again);
-  EXPECT_FALSE(table.Find("zzz"));
-  std::vector<std::string> unused;
-  table.ForEachUnused(
-      [&](const std::string& id, int64_t row) { unused.push_back(id + std::to_string(row)); });
-  EXPECT_EQ(unused, (std::vector<std::string>{"d5"}));
 }
 
 }  // namespace

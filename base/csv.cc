@@ -1,4 +1,4 @@
-#include "data/import/csv.h"
+#include "base/csv.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
