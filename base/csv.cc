@@ -9,6 +9,8 @@
 #include <cmath>
 #include <utility>
 
+#include "base/text.h"
+
 namespace graticule {
 namespace {
 
@@ -86,10 +88,17 @@ CsvReader::CsvReader(std::unique_ptr<ReadableFile> file, std::string name)
   CsvRow row;
   Fill();
   if (buffer_.starts_with("\xEF\xBB\xBF")) cursor_ = 3;
+  if (buffer_.starts_with("\xFF\xFE") || buffer_.starts_with("\xFE\xFF"))
+    throw Error(ErrorCode::kData, "the table is UTF-16", name_, "Save it as UTF-8.");
   if (!Next(row))
     throw Error(ErrorCode::kData, "the table is empty", name_, "A header with column names is needed.");
   header_ = std::move(row.fields);
   for (std::string& column : header_) column = Trim(column);
+  if (header_.size() == 1 && header_[0].find_first_of(";\t") != std::string::npos) {
+    throw Error(ErrorCode::kData,
+                fmt::format("the columns of \"{}\" are not divided by commas", Printable(header_[0])),
+                name_ + ":1", "Save the table as CSV with commas and decimal points.");
+  }
   rows_ = 0;
   std::vector<std::string> sorted = header_;
   std::sort(sorted.begin(), sorted.end());

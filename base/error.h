@@ -16,7 +16,7 @@ namespace graticule {
 enum class ErrorCode : int {
   kUsage = 2,       // command line or configuration
   kData = 3,        // dataset, shard, image, foreign weight file
-  kCheckpoint = 4,  // our own checkpoints, or storage for them
+  kCheckpoint = 4,  // our own checkpoints, or storage that cannot be written
   kNumerics = 5,    // non-finite loss or gradient
   kPeer = 6,        // a rank was lost or hangs
   kNoProgress = 7,  // started three times without a new checkpoint

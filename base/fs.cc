@@ -19,11 +19,16 @@
 namespace graticule {
 namespace {
 
-[[noreturn]] void Fail(std::string_view operation, const std::string& path, int error) {
+[[noreturn]] void Fail(std::string_view operation, const std::string& path, int error,
+                       ErrorCode code = ErrorCode::kData) {
   std::string hint;
   if (error == ENOSPC || error == EDQUOT) hint = "free space there, or choose another folder";
   if (error == EACCES || error == EPERM || error == EROFS) hint = "check the permissions of the path";
-  throw Error(ErrorCode::kData, fmt::format("cannot {}: {}", operation, std::strerror(error)), path, hint);
+  throw Error(code, fmt::format("cannot {}: {}", operation, std::strerror(error)), path, hint);
+}
+
+[[noreturn]] void FailToWrite(std::string_view operation, const std::string& path, int error) {
+  Fail(operation, path, error, ErrorCode::kCheckpoint);
 }
 
 // Owns a descriptor.
@@ -61,18 +66,18 @@ class PosixWritable : public WritableFile {
     while (bytes > 0) {
       const ssize_t n = ::pwrite(fd_.get(), at, bytes, static_cast<off_t>(offset));
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0) Fail("write", path_, errno);
+      if (n < 0) FailToWrite("write", path_, errno);
       at += n;
       offset += static_cast<uint64_t>(n);
       bytes -= static_cast<size_t>(n);
     }
   }
   void Sync() override {
-    if (::fsync(fd_.get()) != 0) Fail("fsync", path_, errno);
+    if (::fsync(fd_.get()) != 0) FailToWrite("fsync", path_, errno);
   }
   void Close() override {
     const int fd = fd_.Release();
-    if (fd >= 0 && ::close(fd) != 0 && errno != EINTR) Fail("close", path_, errno);
+    if (fd >= 0 && ::close(fd) != 0 && errno != EINTR) FailToWrite("close", path_, errno);
   }
 
  private:
@@ -130,12 +135,12 @@ class Posix : public FileSystem {
  public:
   std::unique_ptr<WritableFile> Create(const std::string& path) override {
     const int fd = OpenRetrying(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    if (fd < 0) Fail("create", path, errno);
+    if (fd < 0) FailToWrite("create", path, errno);
     return std::make_unique<PosixWritable>(path, fd);
   }
   std::unique_ptr<WritableFile> OpenAppend(const std::string& path) override {
     const int fd = OpenRetrying(path, O_WRONLY | O_CREAT | O_APPEND, 0666);
-    if (fd < 0) Fail("open for appending", path, errno);
+    if (fd < 0) FailToWrite("open for appending", path, errno);
     return std::make_unique<PosixWritable>(path, fd, FileSize(path));
   }
   std::unique_ptr<ReadableFile> Open(const std::string& path) override {
@@ -147,30 +152,30 @@ class Posix : public FileSystem {
   void Rename(const std::string& from, const std::string& to) override {
     if (std::rename(from.c_str(), to.c_str()) != 0) {
       const int error = errno;
-      Fail(fmt::format("rename to {}", to), from, error);
+      FailToWrite(fmt::format("rename to {}", to), from, error);
     }
   }
   void Remove(const std::string& path) override {
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT) Fail("remove", path, errno);
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) FailToWrite("remove", path, errno);
   }
   void RemoveTree(const std::string& path) override {
     std::error_code error;
     std::filesystem::remove_all(path, error);
-    if (error) Fail("remove the folder", path, error.value());
+    if (error) FailToWrite("remove the folder", path, error.value());
   }
   void MakeDirs(const std::string& path) override {
     std::error_code error;
     std::filesystem::create_directories(path, error);
-    if (error) Fail("create the folder", path, error.value());
+    if (error) FailToWrite("create the folder", path, error.value());
   }
   void SyncFile(const std::string& path) override {
     const Fd fd(OpenRetrying(path, O_RDONLY | O_NONBLOCK));
-    if (fd.get() < 0 || ::fsync(fd.get()) != 0) Fail("fsync", path, errno);
+    if (fd.get() < 0 || ::fsync(fd.get()) != 0) FailToWrite("fsync", path, errno);
   }
   void SyncDir(const std::string& path) override {
     const Fd fd(OpenRetrying(path, O_RDONLY | O_DIRECTORY));
     if (fd.get() < 0) Fail("open the folder", path, errno);
-    if (::fsync(fd.get()) != 0 && errno != EINVAL) Fail("fsync the folder", path, errno);
+    if (::fsync(fd.get()) != 0 && errno != EINVAL) FailToWrite("fsync the folder", path, errno);
   }
   bool Exists(const std::string& path) override { return ::access(path.c_str(), F_OK) == 0; }
   bool IsDirectory(const std::string& path) override {

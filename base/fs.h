@@ -1,8 +1,9 @@
 // The file-system seam: every write that must survive a crash goes through here, so that tests can make the
 // n-th call fail (MakeFaultyFs) or drop what was not synced.
 //
-// Paths are UTF-8 strings. Everything that fails throws Error(kData) naming the operation, the path and the
-// reason of the system; callers whose files are checkpoints translate the code.
+// Paths are UTF-8 strings. What fails to read throws Error(kData), what fails to write Error(kCheckpoint),
+// naming the operation, the path and the reason of the system; callers whose files are checkpoints translate
+// the first.
 #pragma once
 
 #include <cstdint>

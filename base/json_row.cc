@@ -11,9 +11,8 @@ namespace {
 std::string Valid(const std::string& text) { return IsUtf8(text) ? text : Printable(text, text.size() * 4); }
 
 nlohmann::ordered_json Convert(const JsonScalar& value) {
-  if (const auto* number = std::get_if<double>(&value); number != nullptr && !std::isfinite(*number)) {
-    return std::isnan(*number) ? "nan" : *number > 0 ? "inf" : "-inf";
-  }
+  if (const auto* number = std::get_if<double>(&value); number != nullptr && !std::isfinite(*number))
+    return nullptr;
   if (const auto* text = std::get_if<std::string>(&value)) return Valid(*text);
   if (const auto* numbers = std::get_if<JsonNumbers>(&value)) {
     nlohmann::ordered_json object = nlohmann::ordered_json::object();
@@ -28,6 +27,15 @@ nlohmann::ordered_json Convert(const JsonScalar& value) {
 std::string ToJson(const JsonRow& row) {
   nlohmann::ordered_json object = nlohmann::ordered_json::object();
   for (const auto& [key, value] : row) object[Valid(key)] = Convert(value);
+  return object.dump();
+}
+
+std::string ErrorJson(const Error& error) {
+  const nlohmann::ordered_json object = {{"error",
+                                          {{"code", error.exit_code()},
+                                           {"message", Valid(error.message())},
+                                           {"where", Valid(error.where())},
+                                           {"hint", Valid(error.hint())}}}};
   return object.dump();
 }
 

@@ -1,7 +1,7 @@
 // One flat JSON object per line: rows of metrics and events, machine-readable log lines.
 //
-// Keys keep their order. Non-finite numbers are written as the texts "nan", "inf", "-inf", which JSON has no
-// number for; text that is not UTF-8 is escaped. Pure functions, thread-safe.
+// Keys keep their order. Non-finite numbers are written as null, which a column of numbers stands; text that
+// is not UTF-8 is escaped. Pure functions, thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include "base/error.h"
+
 namespace graticule {
 
 using JsonNumbers = std::map<std::string, double>;  // a nested object of numbers
@@ -18,5 +20,8 @@ using JsonScalar = std::variant<bool, int64_t, double, std::string, JsonNumbers>
 using JsonRow = std::vector<std::pair<std::string, JsonScalar>>;
 
 std::string ToJson(const JsonRow& row);  // without a line end
+
+// {"error": {"code", "message", "where", "hint"}}: what --json prints when a verb fails.
+std::string ErrorJson(const Error& error);
 
 }  // namespace graticule

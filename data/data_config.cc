@@ -30,7 +30,8 @@ void AugmentConfig::Bind(Section& s) {
 }
 
 void DataConfig::Bind(Section& s) {
-  s.Field("train", &train, {.help = "dataset folders to train on, concatenated in this order"});
+  s.Field("train", &train,
+          {.help = "dataset folders to train on, concatenated in this order", .on_resume = OnResume::kWarn});
   s.Field("val", &val, {.help = "dataset folders to evaluate on", .on_resume = OnResume::kFree});
   s.Field("train_split", &train_split, {.help = "splits of the training folders to use; empty: all records"});
   s.Field(

@@ -3,6 +3,7 @@
 #include <ATen/Context.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <thread>
@@ -18,6 +19,15 @@ int LaunchRank() {
     if (const char* text = std::getenv(name)) return std::atoi(text);
   }
   return 0;
+}
+
+int LaunchSize() {
+  // srun sets its own variables also where mpirun starts the ranks, so they come last.
+  const bool under_srun = std::getenv("PMIX_RANK") != nullptr;
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", under_srun ? "SLURM_STEP_NUM_TASKS" : ""}) {
+    if (const char* text = std::getenv(name)) return std::max(1, std::atoi(text));
+  }
+  return 1;
 }
 
 int SpeakAsFirstRank(const std::function<int()>& body) {

@@ -12,6 +12,9 @@ struct World;
 // From the launcher's variables (Open MPI, PMI, PMIx, SLURM steps); 0 without a launcher.
 int LaunchRank();
 
+// How many ranks the launcher starts, from its variables; 1 without a launcher.
+int LaunchSize();
+
 // Runs body. An Error leaves as it is on the first rank; the others end with its exit code, silently and a
 // moment later, so that the launcher does not stop the first one before it has spoken.
 int SpeakAsFirstRank(const std::function<int()>& body);

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/json_row.h"
 
 namespace po = boost::program_options;
 
@@ -37,7 +38,10 @@ bool Options::Parse(const std::vector<std::string>& arguments) {
     if (values_.count("help")) {
       std::ostringstream text;
       text << visible_;
-      fmt::print("usage: {}\n\n{}\n\n{}", usage_, summary_, text.str());
+      if (json())
+        fmt::print("{}\n", ToJson({{"usage", usage_}, {"summary", summary_}, {"options", text.str()}}));
+      else
+        fmt::print("usage: {}\n\n{}\n\n{}", usage_, summary_, text.str());
       return false;
     }
     po::notify(values_);

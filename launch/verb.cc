@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json_row.h"
 #include "base/text.h"
 
 namespace graticule {
@@ -14,18 +15,17 @@ namespace {
 
 int Fail(const Error& error, bool json) {
   fmt::print(stderr, "error: {}\n", error.what());
-  if (json) {
-    const nlohmann::json object = {{"error",
-                                    {{"code", error.exit_code()},
-                                     {"message", error.message()},
-                                     {"where", error.where()},
-                                     {"hint", error.hint()}}}};
-    fmt::print("{}\n", object.dump());
-  }
+  if (json) fmt::print("{}\n", ErrorJson(error));
   return error.exit_code();
 }
 
-void PrintHelp(const std::string& program, const std::vector<Verb>& verbs) {
+void PrintHelp(const std::string& program, const std::vector<Verb>& verbs, bool json) {
+  if (json) {
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    for (const Verb& verb : verbs) list.push_back({{"verb", verb.name}, {"summary", verb.summary}});
+    fmt::print("{}\n", nlohmann::ordered_json{{"program", program}, {"verbs", list}}.dump());
+    return;
+  }
   fmt::print("usage: {} <verb> [options]\n\n", program);
   for (const Verb& verb : verbs) fmt::print("  {:<16} {}\n", verb.name, verb.summary);
   fmt::print("\n`{} <verb> --help` explains one.\n", program);
@@ -42,11 +42,11 @@ std::vector<Verb> GroupOf(const std::string& word, const std::vector<Verb>& verb
 
 // Nothing matched: help for a group, or an error that names the nearest verb.
 int NoVerb(const std::string& program, const std::vector<Verb>& verbs,
-           const std::vector<std::string>& arguments) {
+           const std::vector<std::string>& arguments, bool json) {
   const std::vector<Verb> group = GroupOf(arguments[0], verbs);
   const bool asks = arguments.size() > 1 && (arguments[1] == "--help" || arguments[1] == "-h");
   if (!group.empty() && (asks || arguments.size() == 1)) {
-    PrintHelp(program, group);
+    PrintHelp(program, group, json);
     return asks ? 0 : static_cast<int>(ErrorCode::kUsage);
   }
   const std::string given = group.empty() ? arguments[0] : arguments[0] + " " + arguments[1];
@@ -68,8 +68,9 @@ int RunVerbs(const std::string& program, const std::vector<Verb>& verbs, int arg
   std::vector<std::string> arguments(argv + 1, argv + argc);
   const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
   try {
-    if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h") {
-      PrintHelp(program, verbs);
+    if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" ||
+        (json && arguments.size() == 1)) {
+      PrintHelp(program, verbs, json);
       return arguments.empty() ? static_cast<int>(ErrorCode::kUsage) : 0;
     }
     for (size_t words = std::min<size_t>(2, arguments.size()); words >= 1; --words) {
@@ -79,7 +80,7 @@ int RunVerbs(const std::string& program, const std::vector<Verb>& verbs, int arg
         if (verb.name == name) return verb.run({arguments.begin() + words, arguments.end()});
       }
     }
-    return NoVerb(program, verbs, arguments);
+    return NoVerb(program, verbs, arguments, json);
   } catch (const Error& error) {
     return Fail(error, json);
   } catch (const std::exception& error) {

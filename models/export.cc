@@ -132,16 +132,25 @@ Heads ReadHeads(const SafetensorsFile& file, int64_t width, const std::string& p
 void WriteExport(FileSystem& fs, const std::string& directory, const VisionTower& tower, const Heads& heads,
                  const std::string& cells_path, const Preprocessing& preprocessing,
                  const ExportMetadata& metadata) {
-  fs.MakeDirs(directory);
-  fs.Remove(JoinPath(directory, kSums));
+  const bool there = fs.Exists(directory);
+  if (there && (!fs.IsDirectory(directory) ||
+                (!fs.List(directory).empty() && !fs.Exists(JoinPath(directory, kSums))))) {
+    throw Error(ErrorCode::kUsage, "the directory holds something else than an export", directory,
+                "choose another --out, or empty it");
+  }
+  // An earlier export stays whole until the new one is.
+  const std::string target = directory.ends_with('/') ? directory.substr(0, directory.size() - 1) : directory;
+  const std::string staged = target + ".tmp", replaced = target + ".old";
+  for (const std::string& litter : {staged, replaced}) fs.RemoveTree(litter);
+  fs.MakeDirs(staged);
   std::map<std::string, std::string> sums;
   const auto write = [&](const std::string& name, const std::string& bytes) {
-    WriteFileAtomically(fs, JoinPath(directory, name), bytes);
+    WriteFileAtomically(fs, JoinPath(staged, name), bytes);
     sums[name] = Sha256Hex(bytes);
   };
   const auto tensors = [&](const std::string& name, const std::vector<NamedTensor>& list,
                            const ExportMetadata& extra) {
-    sums[name] = WriteTensors(fs, JoinPath(directory, name), list, extra);
+    sums[name] = WriteTensors(fs, JoinPath(staged, name), list, extra);
   };
   tensors("model.safetensors", tower.parameters(), {});
   tensors("heads.safetensors", heads.parameters(), metadata);
@@ -151,7 +160,10 @@ void WriteExport(FileSystem& fs, const std::string& directory, const VisionTower
   write("cells.safetensors", ReadFileToString(cells_path));
   std::string text;
   for (const auto& [name, sum] : sums) text += fmt::format("{}  {}\n", sum, name);
-  WriteFileAtomically(fs, JoinPath(directory, kSums), text);
+  WriteFileAtomically(fs, JoinPath(staged, kSums), text);
+  if (there) fs.Rename(target, replaced);
+  fs.Rename(staged, target);
+  fs.RemoveTree(replaced);
 }
 
 ExportedModel ReadExport(const std::string& directory) {

@@ -132,7 +132,8 @@ int64_t VisionConfig::ParameterCount() const {
 void ModelConfig::Bind(Section& s) {
   s.Sub("vision", &vision, "shape of the vision tower");
   s.Field("init", &init,
-          {.help = "directory or .safetensors file (Hugging Face or OpenCLIP) to start from; \"\": random"});
+          {.help = "directory or .safetensors file (Hugging Face or OpenCLIP) to start from; \"\": random",
+           .on_resume = OnResume::kWarn});
   s.Choice("pooling", &pooling, {"mean", "cls"}, "what the heads see: mean of all tokens, or pooler_output");
   s.Field("frozen_layers", &frozen_layers,
           {.help = "embeddings and this many first blocks stay as they are; -1: whole tower",

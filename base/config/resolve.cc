@@ -33,7 +33,10 @@ void CollectPaths(const Section& section, const std::string& prefix, std::vector
 // Fills the structs from the merged tree and notes where each value came from.
 class Binder {
  public:
-  Binder(const Section& root, ConfigResult& result) : result_(result) { CollectPaths(root, "", paths_); }
+  // complete: every file could be read; otherwise missing keys say nothing.
+  Binder(const Section& root, ConfigResult& result, bool complete) : result_(result), complete_(complete) {
+    CollectPaths(root, "", paths_);
+  }
 
   std::map<std::string, std::string> where_of;  // leaf path -> place; absent: default
 
@@ -49,7 +52,7 @@ class Binder {
     for (const Section::Entry& entry : section.entries()) {
       BindEntry(entry, node == nullptr ? nullptr : node->Find(entry.key), Join(prefix, entry.key));
     }
-    if (result_.issues.size() == issues_before) RunChecks(section, node, prefix);
+    if (complete_ && result_.issues.size() == issues_before) RunChecks(section, node, prefix);
   }
 
  private:
@@ -57,7 +60,7 @@ class Binder {
     if (entry.sub) return Bind(*entry.sub, node, path);
     if (entry.append) return BindList(entry, node, path);
     if (node == nullptr) {
-      if (entry.info.required) {
+      if (entry.info.required && complete_) {
         Report("configuration", fmt::format("missing key \"{}\", expected {}", path, TypeText(entry)),
                fmt::format("set it in a file or with {}=...   ({})", path, entry.info.help), Parent(path));
       }
@@ -174,6 +177,7 @@ class Binder {
   }
 
   ConfigResult& result_;
+  const bool complete_;
   std::vector<std::string> paths_;
 };
 
@@ -251,8 +255,9 @@ ConfigResult ResolveConfig(Section& root, const std::vector<std::string>& files,
     }
     MergeYaml(merged, std::move(tree), &root);
   }
+  const bool complete = result.issues.empty();
   ApplyOverrides(merged, overrides, root, result.issues);
-  Binder binder(root, result);
+  Binder binder(root, result, complete);
   binder.Bind(root, &merged, "");
   if (!result.issues.empty()) return result;
   Emitter emitter(binder.where_of, result);

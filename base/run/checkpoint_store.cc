@@ -112,13 +112,6 @@ void CheckpointWriter::Write(const std::string& name, const SafetensorsWriter& t
   info_.files[name] = {fs_.FileSize(path), std::move(digest)};
 }
 
-void CheckpointWriter::Adopt(const std::string& name) {
-  GRATICULE_CHECK(IsPlainName(name) && !info_.files.contains(name), name);
-  const std::string path = JoinPath(info_.dir, name);
-  info_.files[name] = {fs_.FileSize(path), Sha256HexOfFile(path)};
-  fs_.SyncFile(path);
-}
-
 CheckpointStore::CheckpointStore(FileSystem& fs, std::string dir, Options options)
     : fs_(fs), dir_(std::move(dir)), options_(options) {
   GRATICULE_CHECK(options_.keep_last >= 2, "a store keeps at least two checkpoints");

@@ -66,8 +66,6 @@ class CheckpointWriter {
  public:
   void Write(const std::string& name, std::string_view bytes);
   void Write(const std::string& name, const SafetensorsWriter& tensors);
-  // Takes in a file that the caller wrote into dir(): hashes and syncs it.
-  void Adopt(const std::string& name);
   const std::string& dir() const { return info_.dir; }  // the folder being written
 
  private:

@@ -135,11 +135,6 @@ void RunFiles::WriteResolved(std::string_view yaml) {
   AsRunError([&] { WriteFileAtomically(fs_, PathOf("resolved.yaml"), yaml); });
 }
 
-std::string RunFiles::ReadResolved() const {
-  const std::string path = PathOf("resolved.yaml");
-  return fs_.Exists(path) ? AsRunError([&] { return ReadFileToString(path, 16 << 20); }) : "";
-}
-
 RunStatusFile ReadStatusFile(const std::string& path) {
   const std::string text = AsRunError([&] { return ReadFileToString(path, 1 << 20); });
   try {

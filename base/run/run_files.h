@@ -63,7 +63,6 @@ class RunFiles {
   void DropMetricsAfter(int64_t step);
 
   void WriteResolved(std::string_view yaml);
-  std::string ReadResolved() const;  // "" when there is none
 
  private:
   struct Stream;

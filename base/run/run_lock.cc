@@ -9,12 +9,13 @@
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <random>
 #include <sstream>
 
 namespace graticule {
 namespace {
+
+constexpr char kLockFile[] = "run.lock";
 
 std::string FirstLine(const std::string& path) {
   std::string line;
@@ -77,6 +78,10 @@ std::string Describe(const LockOwner& owner) {
 
 }  // namespace
 
+std::optional<LockOwner> ReadLockOwner(FileSystem& fs, const std::string& run_dir) {
+  return ReadOwner(fs, JoinPath(run_dir, kLockFile));
+}
+
 bool IsProvablyDead(const LockOwner& owner) {
   if (owner.machine.empty() || owner.machine != MachineId()) return false;
   if (::kill(static_cast<pid_t>(owner.pid), 0) != 0 && errno == ESRCH) return true;
@@ -100,7 +105,7 @@ LockOwner CurrentOwner() {
 }
 
 RunLock::RunLock(FileSystem& fs, Clock& clock, const std::string& run_dir, LockOwner self, bool take)
-    : fs_(fs), clock_(clock), path_(JoinPath(run_dir, "run.lock")), self_(std::move(self)) {
+    : fs_(fs), clock_(clock), path_(JoinPath(run_dir, kLockFile)), self_(std::move(self)) {
   if (!take) {
     if (const auto owner = ReadOwner(fs_, path_)) {
       const double age_s = clock_.UnixSeconds() - owner->heartbeat_unix_s;

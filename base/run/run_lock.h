@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -28,6 +29,9 @@ struct LockOwner {
   std::string token;           // random, 32 hex digits
   double heartbeat_unix_s = 0;
 };
+
+// Who holds the run; nullopt: nobody. Throws Error(kUsage) for a file that is no lock.
+std::optional<LockOwner> ReadLockOwner(FileSystem& fs, const std::string& run_dir);
 
 // True if the process of `owner` provably no longer exists.
 bool IsProvablyDead(const LockOwner& owner);

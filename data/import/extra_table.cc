@@ -10,7 +10,11 @@
 namespace graticule {
 namespace {
 
-const std::vector<std::string> kIdNames = {"id", "IMG_ID", "image", "file", "path"};
+size_t IdColumn(const CsvReader& csv) {
+  std::vector<std::string> names = {"id"};
+  names.insert(names.end(), ImageNameColumns().begin(), ImageNameColumns().end());
+  return csv.Require(names);
+}
 
 std::string KnownNames() {
   std::vector<std::string_view> names;
@@ -22,7 +26,7 @@ std::string KnownNames() {
 
 JoinTable OpenTable(const std::string& path, JoinTable::KeyOf key) {
   std::unique_ptr<CsvReader> csv = CsvReader::Open(path);
-  const size_t id = csv->Require(kIdNames);
+  const size_t id = IdColumn(*csv);
   return JoinTable(std::move(csv), id, std::move(key));
 }
 
@@ -31,7 +35,7 @@ JoinTable OpenTable(const std::string& path, JoinTable::KeyOf key) {
 ExtraTable::ExtraTable(const std::string& path, JoinTable::KeyOf key, ImportReport& report)
     : rows_(OpenTable(path, std::move(key))) {
   const std::vector<std::string>& header = rows_.csv().header();
-  const size_t id = rows_.csv().Require(kIdNames);
+  const size_t id = IdColumn(rows_.csv());
   for (size_t c = 0; c < header.size(); ++c) {
     if (c == id) continue;
     const ColumnSpec* spec = FindEnrichment(header[c]);

@@ -71,10 +71,8 @@ class ArchiveSource final : public ImageSource {
                                         : starts_[archive_] + (reader_ == nullptr ? 0 : reader_->position());
   }
   uint64_t size() const override { return starts_.back(); }
-  std::string SavePlace() const override {
-    // Behind the last archive there is no current member.
-    return reader_ == nullptr ? fmt::format("{} 0", archive_) : fmt::format("{} {}", archive_, member_);
-  }
+  std::string PlaceBefore() const override { return PlaceAt(member_); }
+  std::string PlaceBehind() const override { return PlaceAt(next_member_); }
   void LoadPlace(const std::string& place) override {
     char* rest = nullptr;
     archive_ = std::min<size_t>(std::strtoull(place.c_str(), &rest, 10), archives_.size());
@@ -87,6 +85,11 @@ class ArchiveSource final : public ImageSource {
   }
 
  private:
+  std::string PlaceAt(uint64_t member) const {
+    // Behind the last archive there is no current member.
+    return reader_ == nullptr ? fmt::format("{} 0", archive_) : fmt::format("{} {}", archive_, member);
+  }
+
   std::vector<std::vector<std::string>> archives_;
   ArchiveFormat format_;
   std::vector<uint64_t> starts_{0};
@@ -99,11 +102,15 @@ class FileSource final : public ImageSource {
  public:
   FileSource(std::string folder, std::vector<std::string> names)
       : folder_(std::move(folder)), names_(std::move(names)) {}
-  bool Next(ImageFile& file, ImportReport&) override {
+  bool Next(ImageFile& file, ImportReport& report) override {
     while (next_ < names_.size()) {
       current_ = next_++;
       const std::string path = JoinPath(folder_, names_[current_]);
-      if (LeavesFolder(names_[current_]) || !PosixFs().Exists(path) || PosixFs().IsDirectory(path)) continue;
+      if (LeavesFolder(names_[current_])) {
+        report.Count("name_leaves_the_folder", names_[current_]);
+        continue;
+      }
+      if (!PosixFs().Exists(path) || PosixFs().IsDirectory(path)) continue;
       file = {names_[current_], PosixFs().FileSize(path)};
       size_of_current_ = file.size;
       return true;
@@ -124,7 +131,8 @@ class FileSource final : public ImageSource {
   // Files count alike: their sizes are not known before they are reached.
   uint64_t position() const override { return next_; }
   uint64_t size() const override { return names_.size(); }
-  std::string SavePlace() const override { return std::to_string(current_); }
+  std::string PlaceBefore() const override { return std::to_string(current_); }
+  std::string PlaceBehind() const override { return std::to_string(next_); }
   void LoadPlace(const std::string& place) override { next_ = std::strtoull(place.c_str(), nullptr, 10); }
   std::string Fingerprint() const override { return fmt::format("{} files in {}", names_.size(), folder_); }
 

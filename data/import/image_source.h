@@ -1,8 +1,8 @@
 // Where an import's images come from, one after the other: zips, a sliced tar, or files of a folder.
 //
 // Of archives only members whose names end in .jpg or .jpeg are offered; the others are counted
-// (not_a_jpeg_name), except hidden files and __MACOSX folders. A saved place names the file that Next would
-// return next. One thread.
+// (not_a_jpeg_name), except hidden files and __MACOSX folders. A saved place is one of two: before the
+// file that Next returned last, or behind it. One thread.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,9 @@ class ImageSource {
   virtual bool Read(std::vector<uint8_t>& out, std::string& why) = 0;
   virtual uint64_t position() const = 0;  // bytes, for progress
   virtual uint64_t size() const = 0;
-  // The place before the current file (the one Next returned last).
-  virtual std::string SavePlace() const = 0;
+  // Before the current file, the one Next returned last; or where Next will go on when it has been taken.
+  virtual std::string PlaceBefore() const = 0;
+  virtual std::string PlaceBehind() const = 0;
   virtual void LoadPlace(const std::string& place) = 0;  // before the first Next
   virtual std::string Fingerprint() const = 0;           // names and sizes
 };

@@ -15,6 +15,8 @@ constexpr size_t kFirst = 20;
 const char* Explain(const std::string& reason) {
   static const std::map<std::string, const char*> kTexts = {
       {"row_without_file", "rows without an image"},
+      {"name_leaves_the_folder",
+       "rows whose image lies outside the folder (name a folder above all of them: --images)"},
       {"file_without_row", "images without a row"},
       {"row_with_repeated_id", "rows that repeat an id (the first counts)"},
       {"row_without_id", "rows without an id"},

@@ -57,6 +57,7 @@ class Import {
   std::unique_ptr<JoinTable> rows_;
   std::vector<std::unique_ptr<ExtraTable>> extra_;
   std::unique_ptr<ImageSource> source_;
+  bool taken_ = true;  // whether the state that is saved holds the current file
   std::vector<uint8_t> bytes_;
   // Length and CRC-32C of each image kept, for drop_identical. Two different images share both about once in
   // 2^32 pairs of equal length: some hundredths of an image in a set of four million.
@@ -92,7 +93,8 @@ std::string Import::Fingerprint() const {
 }
 
 std::string Import::SaveState() const {
-  json state = {{"place", source_->SavePlace()}, {"report", report_.ToJson()}};
+  json state = {{"place", taken_ ? source_->PlaceBehind() : source_->PlaceBefore()},
+                {"report", report_.ToJson()}};
   if (rows_ != nullptr) state["used"] = rows_->SaveUsed();
   for (const auto& table : extra_) state["extra_used"].push_back(table->rows().SaveUsed());
   return state.dump();
@@ -196,10 +198,16 @@ ImportResult Import::Run() {
   ImageFile file;
   while ((options_.max_records == 0 || writer.size() < options_.max_records) &&
          source_->Next(file, report_)) {
+    taken_ = false;
     writer.MakeRoom(file.size);  // seals here, so that the saved state does not know this file yet
     Take(file, writer);
+    taken_ = true;
     if (options_.progress) options_.progress({writer.size(), source_->position(), source_->size()});
   }
+  // The last seal comes first: a state that is saved with it must not count left-overs that are counted again
+  // when the import is repeated.
+  Manifest manifest;
+  if (writer.size() > 0) manifest = writer.Finish();
   CountLeftOvers();
   report_.SetTotal("records", writer.size());
   if (rows_ != nullptr) report_.SetTotal("rows", rows_->size());
@@ -207,7 +215,7 @@ ImportResult Import::Run() {
     throw Error(ErrorCode::kData, "no record is left to write:\n" + report_.ToText(), options_.out,
                 "Check that table and images belong together.");
   }
-  ImportResult result{writer.Finish(), std::move(report_)};
+  ImportResult result{std::move(manifest), std::move(report_)};
   result.report.Write(fs_, options_.out);
   return result;
 }

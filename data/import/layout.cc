@@ -243,8 +243,7 @@ class FolderLayout final : public Layout {
  public:
   FolderLayout(const CsvReader& csv, bool exif_fallback)
       : exif_fallback_(exif_fallback),
-        id_(csv.Require(
-            {"image", "file", "filename", "file_name", "path", "img_id", "image_id", "name", "id"})),
+        id_(csv.Require(ImageNameColumns())),
         lat_(csv.FindAny({"lat", "latitude", "lat_deg"})),
         lon_(csv.FindAny({"lon", "lng", "long", "longitude", "lon_deg"})),
         country_(csv.FindAny({"country_code", "country"})) {
@@ -312,6 +311,12 @@ std::pair<double, double> RangeOf(Col col) {
 }
 
 }  // namespace
+
+const std::vector<std::string>& ImageNameColumns() {
+  static const std::vector<std::string> names = {"image",  "file",     "filename", "file_name", "path",
+                                                 "img_id", "image_id", "name",     "id"};
+  return names;
+}
 
 std::unique_ptr<Layout> MakeOsv5mLayout(const CsvReader& csv) { return std::make_unique<Osv5mLayout>(csv); }
 std::unique_ptr<Layout> MakeMp16ProLayout(const CsvReader& csv, bool keep_without_country) {

@@ -53,4 +53,7 @@ std::optional<LatLon> ToPlace(std::string_view lat, std::string_view lon);
 void SetFromText(const ColumnSpec& spec, std::string_view field, std::string_view id, ImportReport& report,
                  RecordRow& out);
 
+// How tables of photos call the column that names the image, most telling first; upper or lower case.
+const std::vector<std::string>& ImageNameColumns();
+
 }  // namespace graticule

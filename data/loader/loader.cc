@@ -58,6 +58,7 @@ class RingLoader final : public Loader {
   const Batch* Next() override;
   void Release(const Batch* batch) override;
   LoaderStats stats() const override;
+  std::vector<BadRecord> quarantine() const override;
   std::string order_name() const override { return options_.shuffle ? kOrderName : "sequential"; }
 
  private:
@@ -244,12 +245,16 @@ void RingLoader::Release(const Batch* batch) {
   work_.notify_all();
 }
 
+std::vector<BadRecord> RingLoader::quarantine() const {
+  std::lock_guard lock(mutex_);
+  return source_.quarantine();
+}
+
 LoaderStats RingLoader::stats() const {
   std::lock_guard lock(mutex_);
   LoaderStats stats = stats_;
   stats.bad_records = source_.bad_records();
   stats.io_retries = RepeatedReads();
-  stats.quarantine = source_.quarantine();
   return stats;
 }
 

@@ -42,7 +42,6 @@ struct LoaderStats {
   int64_t batches = 0, images = 0, bad_records = 0;
   int64_t io_retries = 0;                       // of the whole process
   double wait_s = 0, read_s = 0, decode_s = 0;  // summed over workers except wait_s
-  std::vector<BadRecord> quarantine;            // first 1,000
 };
 
 class Loader {
@@ -58,7 +57,8 @@ class Loader {
   virtual const Batch* Next() = 0;
   virtual void Release(const Batch* batch) = 0;
   virtual LoaderStats stats() const = 0;
-  virtual std::string order_name() const = 0;  // "feistel-v1"; part of every checkpoint
+  virtual std::vector<BadRecord> quarantine() const = 0;  // the first 1,000
+  virtual std::string order_name() const = 0;             // "feistel-v1"; part of every checkpoint
 };
 
 }  // namespace graticule

@@ -14,6 +14,7 @@ namespace {
 
 using nlohmann::json;
 constexpr char kJournalName[] = "import.journal.json";
+constexpr char kLockName[] = "import.lock";
 constexpr double kNearKm = 25;
 
 }  // namespace
@@ -31,6 +32,8 @@ DatasetWriter::DatasetWriter(FileSystem& fs, std::string folder, DatasetWriterOp
                              const Dictionaries& dictionaries)
     : fs_(fs), folder_(std::move(folder)), options_(std::move(options)), dictionaries_(dictionaries) {
   fs_.MakeDirs(folder_);
+  lock_ = std::make_unique<FileLock>(JoinPath(folder_, kLockName),
+                                     "wait for that import, or choose another --out");
   if (fs_.Exists(JoinPath(folder_, kManifestName))) {
     throw Error(ErrorCode::kData, "there is a finished dataset here already", folder_,
                 "Choose another --out, or remove the folder.");
@@ -177,6 +180,7 @@ Manifest DatasetWriter::Finish() {
   }
   WriteManifest(fs_, folder_, manifest_);
   fs_.Remove(JoinPath(folder_, kJournalName));
+  fs_.Remove(JoinPath(folder_, kLockName));
   return ReadManifest(folder_);
 }
 

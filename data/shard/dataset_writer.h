@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/file_lock.h"
 #include "base/fs.h"
 #include "data/shard/dictionary.h"
 #include "data/shard/manifest.h"
@@ -68,6 +69,7 @@ class DatasetWriter {
   std::string ShardName(size_t index) const;
 
   FileSystem& fs_;
+  std::unique_ptr<FileLock> lock_;  // one writer per folder
   std::string folder_;
   DatasetWriterOptions options_;
   const Dictionaries& dictionaries_;

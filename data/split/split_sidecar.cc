@@ -64,6 +64,11 @@ void WriteSplit(FileSystem& fs, const std::string& folder, Manifest manifest, co
   WriteManifest(fs, folder, manifest);
 }
 
+std::vector<std::string> SplitNames(const std::string& folder, const Manifest& manifest) {
+  return manifest.split_sidecar ? ReadSplit(folder, manifest).names
+                                : std::vector<std::string>{manifest.split};
+}
+
 std::vector<uint32_t> SelectSplit(const std::string& folder, const Manifest& manifest,
                                   const std::vector<std::string>& wanted) {
   SplitLabels labels;
@@ -82,7 +87,7 @@ std::vector<uint32_t> SelectSplit(const std::string& folder, const Manifest& man
     }
     const auto found = std::find(labels.names.begin(), labels.names.end(), name);
     if (found == labels.names.end()) {
-      throw Error(ErrorCode::kData,
+      throw Error(ErrorCode::kUsage,
                   fmt::format("there is no split \"{}\"; there is {}", name, fmt::join(labels.names, ", ")),
                   folder, "name one of these, or make it with `graticule data split`");
     }

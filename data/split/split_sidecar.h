@@ -26,7 +26,10 @@ struct SplitLabels {
 SplitLabels ReadSplit(const std::string& folder, const Manifest& manifest);
 // Writes the sidecar and the manifest that names it, in this order, both atomically.
 void WriteSplit(FileSystem& fs, const std::string& folder, Manifest manifest, const SplitLabels& labels);
-// Rows whose label is among `wanted`, ascending. A wanted name that the dataset does not have is an error.
+// The names that SelectSplit takes, beside "train" for an undivided dataset.
+std::vector<std::string> SplitNames(const std::string& folder, const Manifest& manifest);
+// Rows whose label is among `wanted`, ascending. Throws Error(kUsage) for a name that the dataset does not
+// have.
 std::vector<uint32_t> SelectSplit(const std::string& folder, const Manifest& manifest,
                                   const std::vector<std::string>& wanted);
 

@@ -41,26 +41,30 @@ ImportOptions CommonOptions(const Options& options, const std::string& dataset, 
   return import;
 }
 
+void Print(const Options& options, const std::string& out, const ImportResult& result) {
+  if (!options.json()) {
+    fmt::print("{}\n{}: {} records in {} shards\n", result.report.ToText(), out, result.manifest.n_records,
+               result.manifest.shards.size());
+    return;
+  }
+  const nlohmann::json json = {{"out", out},
+                               {"records", result.manifest.n_records},
+                               {"shards", result.manifest.shards.size()},
+                               {"manifest_sha256", result.manifest.sha256},
+                               {"report", nlohmann::json::parse(result.report.ToJson())}};
+  fmt::print("{}\n", json.dump());
+}
+
 int Import(const Options& options, ImportOptions import, const ImportTable& table, const SourceOf& source,
            bool needs_ids) {
   ProgressLine line("import", "records");
-  import.progress = [&](const ImportProgress& p) { line.Update(p.records, p.done, p.total);
-};
-const ImportResult result = ImportDataset(PosixFs(), table, source, needs_ids, import);
-line.Finish();
-if (options.json()) {
-  const nlohmann::json out = {{"out", import.out},
-                              {"records", result.manifest.n_records},
-                              {"shards", result.manifest.shards.size()},
-                              {"manifest_sha256", result.manifest.sha256},
-                              {"report", nlohmann::json::parse(result.report.ToJson())}};
-  fmt::print("{}\n", out.dump());
-} else {
-  fmt::print("{}\n{}: {} records in {} shards\n", result.report.ToText(), import.out,
-             result.manifest.n_records, result.manifest.shards.size());
+  const auto progress = [&](const ImportProgress& p) { line.Update(p.records, p.done, p.total); };
+  import.progress = progress;
+  const ImportResult result = ImportDataset(PosixFs(), table, source, needs_ids, import);
+  line.Finish();
+  Print(options, import.out, result);
+  return 0;
 }
-return 0;
-}  // namespace
 
 std::string RequireFolder(const std::string& path) {
   if (PosixFs().IsDirectory(path)) return path;
@@ -135,6 +139,13 @@ int ImportOsv5m(const std::vector<std::string>& arguments) {
   });
   const std::string csv =
       options.Has("csv") ? options.Get<std::string>("csv") : JoinPath(root, split + ".csv");
+  if (!PosixFs().Exists(csv)) {
+    std::vector<std::string> tables = PosixFs().List(root);
+    std::erase_if(tables, [](const std::string& name) { return !name.ends_with(".csv"); });
+    throw Error(ErrorCode::kUsage, "there is no such table", csv,
+                fmt::format("--split names it; the folder has {}",
+                            tables.empty() ? "none" : fmt::format("{}", fmt::join(tables, ", "))));
+  }
   const auto source = [&](const std::vector<std::string>&) -> std::unique_ptr<ImageSource> {
     if (!zips.empty()) return MakeZipSource(zips);
     std::vector<std::string> names = ListFilesBelow(RequireFolder(folder));
@@ -234,7 +245,7 @@ int Run(const std::vector<std::string>& arguments) {
               "Sources: osv5m, mp16pro, folder.");
 }
 
-}  // namespace graticule
+}  // namespace
 
 Verb DataImportVerb() {
   return {"data import", "turn a download (osv5m, mp16pro) or a folder of photos into a dataset", Run};

@@ -9,6 +9,7 @@
 #include "data/shard/record_index.h"
 #include "data/shard/shard_reader.h"
 #include "data/split/block_split.h"
+#include "geo/svg.h"
 #include "launch/options.h"
 
 namespace graticule {
@@ -83,16 +84,22 @@ void AddOptions(Options& options) {
   namespace po = boost::program_options;
   const BlockSplitOptions d;
   options.visible().add_options()("seed", po::value<uint64_t>()->default_value(d.seed), "which blocks")(
-      "hold-out", po::value<double>()->default_value(d.hold_out),
+      "hold-out", po::value<double>()->default_value(d.hold_out, ShortNumber(d.hold_out)),
       "share of records held out, near and far together")(
-      "far-share", po::value<double>()->default_value(d.far_share),
-      "share of the held-out that should be far")("far-km", po::value<double>()->default_value(d.far_km),
-                                                  "far: at least this far from any training image")(
-      "region-deg", po::value<double>()->default_value(d.region_deg), "side of the blocks held out for far")(
-      "spot-deg", po::value<double>()->default_value(d.spot_deg), "side of the blocks held out for near")(
-      "val", po::value<double>()->default_value(d.val), "share of records for validation while training")(
-      "val-deg", po::value<double>()->default_value(d.val_deg), "side of the validation blocks")(
-      "gap-km", po::value<double>()->default_value(d.gap_km), "training images closer to val are left out");
+      "far-share", po::value<double>()->default_value(d.far_share, ShortNumber(d.far_share)),
+      "share of the held-out that should be far")(
+      "far-km", po::value<double>()->default_value(d.far_km, ShortNumber(d.far_km)),
+      "far: at least this far from any training image")(
+      "region-deg", po::value<double>()->default_value(d.region_deg, ShortNumber(d.region_deg)),
+      "side of the blocks held out for far")(
+      "spot-deg", po::value<double>()->default_value(d.spot_deg, ShortNumber(d.spot_deg)),
+      "side of the blocks held out for near")("val",
+                                              po::value<double>()->default_value(d.val, ShortNumber(d.val)),
+                                              "share of records for validation while training")(
+      "val-deg", po::value<double>()->default_value(d.val_deg, ShortNumber(d.val_deg)),
+      "side of the validation blocks")("gap-km",
+                                       po::value<double>()->default_value(d.gap_km, ShortNumber(d.gap_km)),
+                                       "training images closer to val are left out");
 }
 
 int Run(const std::vector<std::string>& arguments) {

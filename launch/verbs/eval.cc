@@ -4,10 +4,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/log.h"
+#include "data/split/split_sidecar.h"
 #include "launch/launch_rank.h"
 #include "launch/options.h"
 #include "trainer/comm/world.h"
@@ -36,12 +40,16 @@ std::string NameOfSet(const std::vector<std::string>& split) {
 void Print(const EvalCommand& command, const std::string& out, const Evaluation& e, int64_t unreadable) {
   const auto named = e.all.Named();
   if (command.json) {
-    nlohmann::ordered_json json = {{"out", out}, {"images", e.all.images}, {"unreadable", unreadable}};
+    nlohmann::ordered_json json = {{"out", out},
+                                   {"split", NameOfSet(command.split)},
+                                   {"images", e.all.images},
+                                   {"unreadable", unreadable}};
     for (const auto& [name, value] : named) json[name] = value;
     fmt::print("{}\n", json.dump());
     return;
   }
-  fmt::print("{} images, {} unreadable, {} without a place\n", e.all.images, unreadable, e.without_place);
+  fmt::print("split {}: {} images, {} unreadable, {} without a place\n", NameOfSet(command.split),
+             e.all.images, unreadable, e.without_place);
   for (const char* share : {"acc_1", "acc_25", "acc_200", "acc_750", "acc_2500"}) {
     fmt::print("  within {:>4} km  {:5.1f} %\n", std::string(share).substr(4), 100 * named.at(share));
   }
@@ -49,23 +57,76 @@ void Print(const EvalCommand& command, const std::string& out, const Evaluation&
              named.at("mean_km"), named.at("geoscore"), out);
 }
 
+// Training images must not be scored by accident: of a divided dataset the model's own validation split is
+// taken, or none without being asked for.
+std::vector<std::string> DefaultSplit(const std::vector<std::string>& folders,
+                                      const std::vector<std::string>& val_split) {
+  bool divided = false, has_val = !val_split.empty();
+  std::string names;
+  for (const std::string& folder : folders) {
+    const std::vector<std::string> splits = SplitNames(folder, ReadManifest(folder));
+    divided |= splits.size() > 1;
+    for (const std::string& wanted : val_split)
+      has_val &= std::find(splits.begin(), splits.end(), wanted) != splits.end();
+    names += fmt::format("{}{}: {}", names.empty() ? "" : "; ", folder, fmt::join(splits, ", "));
+  }
+  if (has_val) return val_split;
+  if (!divided) return {};
+  throw Error(ErrorCode::kUsage, fmt::format("which split is to be evaluated? There is {}", names), "",
+              "name it with --split, or take all records with --split all");
+}
+
+void ChooseData(const OpenedModel& model, EvalCommand& command) {
+  const bool of_the_run = command.data.empty();
+  if (of_the_run) command.data = model.val;
+  if (command.data.empty()) {
+    throw Error(ErrorCode::kUsage, "--data is missing, and the model names no validation data", command.model,
+                "name a dataset folder with --data");
+  }
+  for (const std::string& folder : command.data) {
+    if (!of_the_run || PosixFs().Exists(folder)) continue;
+    throw Error(
+        ErrorCode::kData, "the run's validation data is not here", folder,
+        "its path is relative to where the run was started: go there, or name the folder with --data");
+  }
+  if (!command.split_given) command.split = DefaultSplit(command.data, model.val_split);
+  if (command.split == std::vector<std::string>{"all"}) command.split.clear();
+}
+
+// Records that were trained on may have moved into the split that is evaluated.
+void WarnOfNewSplit(const OpenedModel& model, const std::vector<std::string>& data) {
+  const auto same = [](const std::string& a, const std::string& b) {
+    std::error_code problem;
+    return std::filesystem::equivalent(a, b, problem);
+  };
+  const bool shared = std::any_of(data.begin(), data.end(), [&](const std::string& folder) {
+    return std::any_of(model.train.begin(), model.train.end(),
+                       [&](const std::string& trained) { return same(folder, trained); });
+  });
+  if (!shared) return;
+  try {
+    if (Dataset::Open(model.train, {.split = model.train_split})->Sha256() == model.training_data_sha256)
+      return;
+  } catch (const Error&) {  // cannot be compared: as good as changed
+  }
+  LogWarn(
+      "{}: the dataset or its division has changed since the model was trained; it may have been trained on "
+      "records that are evaluated now",
+      model.path);
+}
+
 int EvaluateCollective(EvalCommand command, World& world) {
   at::set_num_threads(command.threads > 0 ? command.threads : world.cpus);
   // Rank 0 opens first: a mistake is told once.
   if (!world.is_first()) world.control.Barrier();
   OpenedModel model = OpenModel(command.model, {.device = DeviceOf(world), .precision = command.precision});
-  if (command.data.empty()) command.data = model.val;
-  if (!command.split_given)
-    command.split = command.data == model.val ? model.val_split : std::vector<std::string>{};
-  if (command.data.empty()) {
-    throw Error(ErrorCode::kUsage, "--data is missing, and the model names no validation data", command.model,
-                "name a dataset folder with --data");
-  }
+  ChooseData(model, command);
   if (command.out.empty() && model.run_dir.empty()) {
     throw Error(ErrorCode::kUsage, "--out is missing", command.model,
                 "an export has no run folder to write into");
   }
   const auto dataset = Dataset::Open(command.data, {.split = command.split});
+  if (world.is_first()) WarnOfNewSplit(model, command.data);
   if (world.is_first()) world.control.Barrier();
 
   PredictOptions options;
@@ -103,7 +164,8 @@ int Eval(const std::vector<std::string>& arguments) {
   const auto list = [] { return po::value<std::vector<std::string>>()->composing(); };
   options.visible().add_options()("model", po::value<std::string>(), "export, run or step folder (required)")(
       "data", list(), "dataset folder (repeatable; default: the run's data.val)")(
-      "split", list(), "split to evaluate (repeatable; default: the run's data.val_split, else all records)")(
+      "split", list(),
+      "split to evaluate (repeatable; \"all\": every record; default: the run's data.val_split)")(
       "out", po::value<std::string>()->default_value(""), "folder to write (default: RUN/eval/SPLIT)")(
       "batch", po::value<int64_t>()->default_value(32), "images per rank and forward pass")(
       "samples", po::value<int64_t>()->default_value(0), "only the first so many records; 0 takes all")(
@@ -126,8 +188,10 @@ int Eval(const std::vector<std::string>& arguments) {
   command.threads = options.Get<int>("threads");
   if (command.batch < 1)
     throw Error(ErrorCode::kUsage, fmt::format("--batch is {}, expected at least 1", command.batch));
+  if (command.samples < 0)
+    throw Error(ErrorCode::kUsage, fmt::format("--samples is {}, expected 0 or more", command.samples));
   PrepareArithmetic(command.precision, command.device);
-  return RunInWorld({.device = command.device},
+  return RunInWorld({.device = command.device, .json = command.json},
                     [&](World& world) { return EvaluateCollective(command, world); });
 }
 

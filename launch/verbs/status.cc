@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/run/checkpoint_store.h"
+#include "base/run/run_files.h"
+#include "base/run/run_lock.h"
 #include "launch/options.h"
 #include "launch/run_decision.h"
 
@@ -40,6 +42,16 @@ std::optional<RunStatusFile> StatusForDecision(const std::string& run_dir) {
   }
 }
 
+// The ranks were lost without a word: what mpirun said is all there is to know (trainer/run/run_start.h
+// counts it).
+void RecordLoss(const std::string& run_dir, int code) {
+  try {
+    RunFiles(PosixFs(), SystemClock(), run_dir).AppendEvent("lost", {{"code", int64_t{code}}});
+  } catch (const Error& error) {
+    fmt::print(stderr, "warning: {}\n", error.what());
+  }
+}
+
 Decision DecideForRun(const std::string& run_dir, const std::string& attempt, int code) {
   const auto status = StatusForDecision(run_dir);
   const fs::path mark = fs::path(run_dir) / kUnstartedMark;
@@ -57,7 +69,21 @@ Decision DecideForRun(const std::string& run_dir, const std::string& attempt, in
   } else {
     fs::remove(mark);
   }
+  if (decision == Decision::kRequeue && !unstarted && status->state != "preempted" &&
+      status->state != "failed")
+    RecordLoss(run_dir, code);
   return decision;
+}
+
+// Why a run that calls itself alive is probably not; empty where it is, or does not say so.
+std::string Silence(const std::string& run_dir, const RunStatusFile& status) {
+  if (status.state != "starting" && status.state != "running") return "";
+  const std::optional<LockOwner> owner = ReadLockOwner(PosixFs(), run_dir);
+  if (!owner) return "nobody holds this run any more: its process ended without a word";
+  if (IsProvablyDead(*owner)) return fmt::format("its process {} on {} is gone", owner->pid, owner->host);
+  const double age_s = SystemClock().UnixSeconds() - owner->heartbeat_unix_s;
+  if (age_s <= RunLock::kMissedHeartbeats * RunLock::kHeartbeatSeconds) return "";
+  return fmt::format("no sign of its process {} on {} for {:.0f} s", owner->pid, owner->host, age_s);
 }
 
 int Run(const std::vector<std::string>& arguments) {
@@ -87,6 +113,7 @@ int Run(const std::vector<std::string>& arguments) {
   const auto status = StatusOf(runs[0]);
   if (!status) throw Error(ErrorCode::kUsage, "there is no status.json", runs[0], "Is this a run folder?");
   const std::vector<RankFailure> failures = ReadRankFailures(runs[0]);
+  const std::string silence = Silence(runs[0], *status);
   if (options.json()) {
     nlohmann::json ranks = nlohmann::json::array();
     for (const RankFailure& f : failures)
@@ -102,11 +129,13 @@ int Run(const std::vector<std::string>& arguments) {
                                       {"host", status->host},
                                       {"pid", status->pid},
                                       {"updated_utc", status->updated_utc},
+                                      {"silent", silence},
                                       {"failures", ranks}}
                            .dump());
     return 0;
   }
   fmt::print("{}: {} at step {} ({})\n", runs[0], status->state, status->step, status->updated_utc);
+  if (!silence.empty()) fmt::print("  {}\n", silence);
   if (!status->reason.empty()) fmt::print("  reason: {} (exit code {})\n", status->reason, status->exit_code);
   for (const RankFailure& f : failures)
     fmt::print("  rank {} on {}: {} (exit code {})\n", f.rank, f.host, f.reason, f.exit_code);

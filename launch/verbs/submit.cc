@@ -9,6 +9,7 @@
 
 #include "base/config/resolve.h"
 #include "base/error.h"
+#include "base/fs.h"
 #include "launch/options.h"
 #include "launch/submit_script.h"
 #include "trainer/config/root_config.h"
@@ -113,17 +114,23 @@ SubmitOptions Read(const Options& options) {
   return o;
 }
 
-void Submit(const std::string& script) {
-  FILE* sbatch = popen("sbatch", "w");
+// The script stays in the run folder as job.sbatch. Returns the job id.
+std::string Submit(const std::string& run_dir, const std::string& script) {
+  PosixFs().MakeDirs(run_dir);  // sbatch opens the log before the job starts
+  const std::string path = JoinPath(run_dir, "job.sbatch");
+  WriteFileAtomically(PosixFs(), path, script);
+  FILE* sbatch = popen(("sbatch --parsable " + ShellQuote(path)).c_str(), "r");
   if (!sbatch)
     throw Error(ErrorCode::kUsage, "cannot start sbatch", "", "Use --dry-run on a machine without SLURM.");
-  const size_t written = fwrite(script.data(), 1, script.size(), sbatch);
+  std::string said;
+  for (int c; (c = fgetc(sbatch)) != EOF;) said += static_cast<char>(c);
   const int status = pclose(sbatch);
-  if (status != 0 || written != script.size()) {
+  if (status != 0) {
     throw Error(ErrorCode::kUsage,
-                fmt::format("sbatch refused the script (exit code {})", WEXITSTATUS(status)), "",
-                "Look at it with --dry-run.");
+                fmt::format("sbatch refused the script (exit code {})", WEXITSTATUS(status)), path,
+                "Look at it; --dry-run prints it without submitting.");
   }
+  return said.substr(0, said.find_first_of(";\n"));  // "id;cluster" on federations
 }
 
 int Run(const std::vector<std::string>& arguments) {
@@ -136,7 +143,8 @@ int Run(const std::vector<std::string>& arguments) {
   Describe(options.visible());
   options.Positional("overrides", "dotted overrides, e.g. optim.lr=3e-4");
   if (!options.Parse(arguments)) return 0;
-  const std::string script = SubmitScript(Read(options));
+  const SubmitOptions submit = Read(options);
+  const std::string script = SubmitScript(submit);
   if (options.Has("dry-run")) {
     if (options.json())
       fmt::print("{}\n", nlohmann::json{{"script", script}}.dump());
@@ -144,9 +152,11 @@ int Run(const std::vector<std::string>& arguments) {
       fmt::print("{}", script);
     return 0;
   }
-  std::filesystem::create_directories(
-      options.Get<std::string>("run"));  // sbatch opens the log before the job starts
-  Submit(script);
+  const std::string job = Submit(submit.run_dir, script);
+  if (options.json())
+    fmt::print("{}\n", nlohmann::json{{"job", job}, {"run", submit.run_dir}}.dump());
+  else
+    fmt::print("submitted job {}; its script and log lie in {}\n", job, submit.run_dir);
   return 0;
 }
 

@@ -3,13 +3,15 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/config/resolve.h"
 #include "base/error.h"
+#include "base/json_row.h"
 #include "launch/launch_rank.h"
 #include "launch/options.h"
 #include "launch/submit_script.h"
+#include "trainer/comm/mpi_loader.h"
 #include "trainer/comm/world.h"
 #include "trainer/run/dry_run.h"
 #include "trainer/run/train_command.h"
@@ -27,6 +29,17 @@ std::vector<std::string> Overrides(const Options& options) {
                 "configuration files are named with --config FILE");
   }
   return overrides;
+}
+
+std::string PrintConfig(const TrainCommand& command) {
+  std::string yaml = command.resolved.resolved_yaml;
+  if (command.json) return ToJson({{"resolved_yaml", yaml}, {"hash", command.resolved.hash}});
+  if (yaml.ends_with('\n')) yaml.pop_back();
+  return yaml;
+}
+
+std::string DryRun(const TrainCommand& command) {
+  return command.json ? DryRunJson(command.config, LaunchSize()) : DryRunText(command.config, LaunchSize());
 }
 
 int Train(const std::vector<std::string>& arguments) {
@@ -55,18 +68,20 @@ int Train(const std::vector<std::string>& arguments) {
   for (const std::string& word : arguments) {
     if (word != "--fresh" && word != "--take-lock") command.command_line += " " + ShellQuote(word);
   }
-  if (options.Has("print-config")) {
-    fmt::print("{}", command.resolved.resolved_yaml);
+  if (options.Has("print-config") || options.Has("dry-run")) {
+    if (LaunchRank() == 0)
+      fmt::print("{}\n", options.Has("dry-run") ? DryRun(command) : PrintConfig(command));
     return 0;
   }
-  if (options.Has("dry-run")) {
-    const std::string text = options.json() ? DryRunJson(command.config) + "\n" : DryRunText(command.config);
-    fmt::print("{}", text);
-    return 0;
-  }
-  PrepareArithmetic(command.config.train.precision, command.config.train.device);
-  return RunInWorld({.device = command.config.train.device, .timeout_s = command.config.comm.timeout_s},
-                    [&](World& world) { return TrainCollective(command, world); });
+  const TrainConfig& train = command.config.train;
+  AccumulationSteps(train, LaunchSize());
+  RefuseUnconnectedTasks();
+  PrepareArithmetic(train.precision, train.device);
+  TrainBegin begin;
+  if (LaunchRank() == 0) begin = BeginTraining(command);
+  return RunInWorld(
+      {.device = train.device, .timeout_s = command.config.comm.timeout_s, .json = command.json},
+      [&](World& world) { return TrainCollective(command, std::move(begin), world); });
 }
 
 }  // namespace

@@ -1,9 +1,12 @@
 """Mistakes and damage: one clear message, the right exit code, and nothing on the way."""
 import json
+import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -119,7 +122,7 @@ class BadInput(unittest.TestCase):
 
     def test_unreadable_images_do_not_stop_an_evaluation(self):
         copy = self.flipped_copy("unreadable", every=4000)
-        done = subprocess.run([BIN / "graticule-train", "eval", "--model", self.world.folder / "good", "--data", copy, "--out",
+        done = subprocess.run([BIN / "graticule-train", "eval", "--model", self.world.folder / "good", "--data", copy, "--split", "all", "--out",
                                self.world.folder / "unreadable-eval", "--json"], capture_output=True, text=True, env=ENV)
         self.assertEqual(done.returncode, 0, done.stderr)
         told = json.loads(done.stdout)
@@ -154,6 +157,109 @@ class BadInput(unittest.TestCase):
             self.assertEqual(done.returncode, 2, done.stdout)
             self.assertIn(said, done.stderr)
 
+    def test_an_unreadable_configuration_draws_no_other_complaint(self):
+        for text in (None, "run: {dir: x\n"):
+            path = self.world.folder / "broken.yaml"
+            path.unlink(missing_ok=True)
+            if text:
+                path.write_text(text)
+            done = subprocess.run([BIN / "graticule-train", "train", "--config", path], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn("1 mistake ", done.stderr)
+
+    def test_a_failed_start_does_not_forbid_fresh(self):
+        done = self.world.train("retried", "--fresh", "cells.file=/nowhere.safetensors", steps=2)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        done = self.world.train("retried", "--fresh", steps=2)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_moved_data_is_the_same_data(self):
+        self.assertEqual(self.world.train("moving", "checkpoint.every_steps=3", steps=6).returncode, 0)
+        shutil.rmtree(self.world.checkpoint("moving", 6))
+        copy = self.world.folder / "elsewhere"
+        shutil.copytree(self.world.folder / "data", copy)
+        done = self.world.train("moving", f"data.train=[{copy}]", "checkpoint.every_steps=3", steps=6)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("data.train", done.stderr)
+
+    def test_a_run_that_waits_for_the_lock_begins_with_what_it_then_finds(self):
+        first = self.world.start("twice", steps=150)
+        while not (self.world.folder / "twice/run.lock").exists():
+            time.sleep(0.01)
+        second = self.world.train("twice", "run.seed=4", steps=150)
+        self.assertEqual(first.wait(60), 0)
+        first.stderr.close()
+        self.assertEqual(second.returncode, 2, second.stderr)  # another seed is another run
+        state = json.loads((self.world.checkpoint("twice", 150) / "state.json").read_text())
+        self.assertEqual(state["seed"], 3)
+        self.assertIn("seed: 3", (self.world.folder / "twice/resolved.yaml").read_text())
+
+    def test_a_full_disk_is_told_before_the_first_step(self):
+        small = self.world.folder / "small"
+        small.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", small], capture_output=True).returncode:
+            self.skipTest("no tmpfs can be mounted here")
+        try:
+            done = self.world.train("full", f"run.dir={small}/run")
+            self.assertEqual(done.returncode, 4, done.stderr)
+            self.assertIn("MB free", done.stderr)
+            self.assertFalse((small / "run/metrics.jsonl").exists())
+        finally:
+            subprocess.run(["umount", small], check=True)
+
+    def test_status_knows_a_run_whose_process_is_gone(self):
+        run = self.world.start("killed", steps=100000)
+        while not (self.world.folder / "killed/metrics.jsonl").exists():
+            time.sleep(0.05)
+        run.kill()
+        run.wait()
+        run.stderr.close()
+        told = subprocess.run([BIN / "graticule", "status", self.world.folder / "killed"], capture_output=True, text=True)
+        self.assertIn("is gone", told.stdout)
+        for _ in range(2):
+            done = subprocess.run([BIN / "graticule", "status", "--decide", self.world.folder / "killed", "--attempt",
+                                   self.world.status("killed")["attempt"], "--code", "137"], capture_output=True, text=True)
+            self.assertEqual(done.stdout.strip(), "requeue", done.stderr)
+        events = (self.world.folder / "killed/events.jsonl").read_text()
+        self.assertEqual(events.count('"event":"lost","code":137'), 2, events)
+
+    @unittest.skipUnless(HAS_MPI, "no mpirun or no MPI module here")
+    def test_one_rank_answers_for_all(self):
+        done = self.world.train("plan", "--dry-run", "--json", ranks=2)
+        plan = json.loads(done.stdout)
+        self.assertEqual((plan["ranks"], plan["micro_batch"]), (2, 12))
+        done = self.world.train("plan", "--json", "data.train=[/nowhere]", ranks=2)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertEqual(json.loads(done.stdout)["error"]["code"], 3)
+        self.assertIn("resolved_yaml", json.loads(self.world.train("plan", "--print-config", "--json", ranks=2).stdout))
+
+    @unittest.skipUnless(HAS_MPI, "no mpirun or no MPI module here")
+    def test_a_rank_that_hangs_leaves_the_stacks_of_those_that_wait(self):
+        run = self.world.start("hanging", "comm.timeout_s=5", ranks=2, steps=100000)
+        while not (self.world.folder / "hanging/metrics.jsonl").exists():
+            time.sleep(0.05)
+        pids = subprocess.run(["pgrep", "-f", str(self.world.folder / "hanging.yaml")], capture_output=True, text=True)
+        ranks = [int(p) for p in pids.stdout.split() if "graticule-train" in pathlib.Path(f"/proc/{p}/comm").read_text()]
+        one = next(p for p in ranks if b"OMPI_COMM_WORLD_RANK=1" in pathlib.Path(f"/proc/{p}/environ").read_bytes())
+        os.kill(one, signal.SIGSTOP)
+        code = run.wait(120)
+        run.stderr.close()
+        self.assertEqual(code, 6)
+        stacks = (self.world.folder / "hanging/failure/rank_0.stacks.txt").read_text()
+        self.assertGreater(stacks.count("\nthread "), 1)
+        self.assertIn("graticule-train(+0x", stacks)
+
+    def test_a_fatal_signal_leaves_the_stacks(self):
+        run = self.world.start("crashing", steps=100000)
+        while not (self.world.folder / "crashing/metrics.jsonl").exists():
+            time.sleep(0.05)
+        run.send_signal(signal.SIGSEGV)
+        self.assertEqual(run.wait(30), -signal.SIGSEGV)
+        run.stderr.close()
+        stacks = (self.world.folder / "crashing/failure/rank_0.stacks.txt").read_text()
+        self.assertTrue(stacks.startswith("signal 11\n"), stacks)
+        self.assertGreater(stacks.count("\nthread "), 1)
+
     def test_fresh_needs_an_empty_folder(self):
         done = self.world.train("good", "--fresh", steps=6)
         self.assertEqual(done.returncode, 2, done.stderr)
@@ -178,8 +284,28 @@ class BadInput(unittest.TestCase):
                                 "train.non_finite=skip", "train.max_skipped=4", "eval.every_steps=0",
                                 "schedule.warmup_samples=0", steps=60)
         self.assertEqual(done.returncode, 5, done.stderr)
-        bad = [r for r in self.world.rows("skipping").values() if r["grad_norm"] in ("nan", "inf")]
+        bad = [r for r in self.world.rows("skipping").values() if r["grad_norm"] is None]
         self.assertEqual(len(bad), 5)
+        self.assertEqual(done.stderr.count("is skipped"), 1, done.stderr)
+
+    def test_a_run_that_mostly_skips_is_no_success(self):
+        done = self.world.train("hopeless", "optim.lr=1000", "optim.kind=sgd", "optim.clip_norm=0", "train.non_finite=skip",
+                                "schedule.warmup_samples=0", steps=40)
+        self.assertEqual(done.returncode, 5, done.stderr)
+
+    def test_an_export_replaces_nothing_but_an_export(self):
+        out = self.world.folder / "mine"
+        out.mkdir()
+        (out / "config.json").write_text("my own")
+        words = [BIN / "graticule-train", "export", "--run", self.world.folder / "good", "--out", out]
+        done = subprocess.run(words, env=ENV, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual((out / "config.json").read_text(), "my own")
+        (out / "config.json").unlink()
+        for _ in range(2):
+            done = subprocess.run(words, env=ENV, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(sorted(p.name for p in self.world.folder.glob("mine*")), ["mine"])
 
     def test_a_damaged_export_is_foreign_and_a_damaged_checkpoint_ours(self):
         export = self.world.folder / "export"
@@ -206,6 +332,46 @@ class BadInput(unittest.TestCase):
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("broken.jpg", done.stderr)
         self.assertEqual(len(json.loads(done.stdout)["photos"]), 1)
+
+    def test_predict_reads_a_folder_from_anywhere(self):
+        folder = self.world.folder / "holidays"
+        (folder / "day 2").mkdir(parents=True)
+        shard = json.loads((self.world.folder / "data/manifest.json").read_text())["shards"][0]
+        images = (self.world.folder / "data" / shard["file"]).read_bytes()[shard["img_abs_off"]:]
+        for name in ("a.jpg", "day 2/b.JPEG"):
+            (folder / name).write_bytes(images[:images.index(b"\xff\xd9") + 2])
+        done = subprocess.run([BIN / "graticule-train", "predict", "--model", self.world.folder / "good", "--json", folder],
+                              env=ENV, capture_output=True, text=True, cwd="/")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        photos = json.loads(done.stdout)["photos"]
+        self.assertEqual([p["photo"] for p in photos], [str(folder / "a.jpg"), str(folder / "day 2/b.JPEG")])
+        self.assertTrue(all(p["places"] for p in photos))
+
+    def test_an_evaluation_never_takes_training_images_by_accident(self):
+        copy = self.world.folder / "divided"
+        shutil.copytree(self.world.folder / "data", copy)
+        made = subprocess.run([BIN / "graticule-data", "data", "split", copy, "--hold-out", "0", "--val", "0.3", "--json"],
+                              capture_output=True, text=True)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        words = ["data.train_split=[train]", f"data.train=[{copy}]", f"data.val=[{copy}]", "data.val_split=[val]"]
+        self.assertEqual(self.world.train("divided_run", *words, steps=4).returncode, 0)
+
+        def evaluate(*more):
+            done = subprocess.run([BIN / "graticule-train", "eval", "--model", self.world.folder / "divided_run", "--json", "--out",
+                                   self.world.folder / "divided_eval", *more], env=ENV, capture_output=True, text=True)
+            return done, json.loads(done.stdout) if done.stdout else {}
+        _, run = evaluate()
+        _, named = evaluate("--data", str(copy) + "/.")
+        _, everything = evaluate("--data", copy, "--split", "all")
+        self.assertEqual(run["split"], "val")
+        self.assertEqual((named["split"], named["images"]), ("val", run["images"]))
+        self.assertEqual((everything["split"], everything["images"]), ("all", 240))
+        self.assertLess(run["images"], 200)
+        again = subprocess.run([BIN / "graticule-data", "data", "split", copy, "--hold-out", "0", "--val", "0.3", "--seed", "9"],
+                               capture_output=True, text=True)
+        self.assertEqual(again.returncode, 0, again.stderr)
+        done, _ = evaluate()
+        self.assertIn("has changed since the model was trained", done.stderr)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ class Slurm(unittest.TestCase):
         self.cluster.run("scancel", "--batch", "-s", "USR2", job)
         self.wait(job, "PENDING", "warned")
         status = self.world.status("warned")
-        self.assertEqual((status["state"], status["exit_code"]), ("preempted", 75))
+        self.assertEqual((status["state"], status["exit_code"]), ("preempted", 75), self.log("warned"))
         self.assertLess(status["step"], STEPS)
         self.finish(job, "warned")
         self.assertIn("exit code 75: requeue", self.log("warned"))

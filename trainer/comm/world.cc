@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/json_row.h"
 #include "trainer/comm/mpi_loader.h"
 #include "trainer/cuda_module.h"
 
@@ -86,7 +87,7 @@ World::World(std::unique_ptr<Parts> parts)
 
 World::~World() {
   if (std::uncaught_exceptions() > parts_->exceptions && size > 1)
-    AbortWorld(*this, 70, "an exception left the run without being reported");
+    AbortWorld(*this, Error(ErrorCode::kBug, "an exception left the run without being reported"));
   parts_->data.reset();
   parts_->control.reset();
   if (!parts_->mpi) return;
@@ -121,20 +122,21 @@ std::unique_ptr<World> OpenWorld(const WorldOptions& options) {
     parts->data = MakeSingleCommunicator();
   }
   auto world = std::make_unique<World>(std::move(parts));
+  world->json_errors = options.json;
   CountCpusCollective(*world);
   return world;
 }
 
-void AbortWorld(const World& world, int exit_code, const std::string& message) noexcept {
+void AbortWorld(const World& world, const Error& error) noexcept {
   // When all ranks fail alike, the first one speaks for them: its abort ends the others while they hold back.
   if (world.rank > 0)
     std::this_thread::sleep_for(std::chrono::milliseconds(500 + std::min(world.rank, 100) * 10));
+  if (world.json_errors) std::printf("%s\n", ErrorJson(error).c_str());
   std::fflush(stdout);
-  std::fprintf(stderr, "rank %d of %d on %s: %s\n", world.rank, world.size, world.host.c_str(),
-               message.c_str());
+  std::fprintf(stderr, "rank %d of %d on %s: %s\n", world.rank, world.size, world.host.c_str(), error.what());
   std::fflush(stderr);
-  if (world.size > 1 && LaunchedByMpi()) LoadMpi().abort(exit_code);
-  _exit(exit_code);
+  if (world.size > 1 && LaunchedByMpi()) LoadMpi().abort(error.exit_code());
+  _exit(error.exit_code());
 }
 
 int RunInWorld(const WorldOptions& options, const std::function<int(World&)>& body) {
@@ -143,9 +145,9 @@ int RunInWorld(const WorldOptions& options, const std::function<int(World&)>& bo
   try {
     return body(*world);
   } catch (const Error& error) {
-    AbortWorld(*world, error.exit_code(), error.what());
+    AbortWorld(*world, error);
   } catch (const std::exception& error) {
-    AbortWorld(*world, static_cast<int>(ErrorCode::kBug), error.what());
+    AbortWorld(*world, Error(ErrorCode::kBug, error.what()));
   }
 }
 

@@ -18,6 +18,7 @@
 #include <string>
 
 #include "base/comm/communicator.h"
+#include "base/error.h"
 
 namespace graticule {
 
@@ -26,6 +27,7 @@ class CudaModule;
 struct WorldOptions {
   std::string device = "cpu";  // "cpu" or "cuda"
   double timeout_s = 600;      // CommConfig::timeout_s
+  bool json = false;           // a failure also prints its JSON object on stdout (base/json_row.h)
 };
 
 struct World {
@@ -34,6 +36,7 @@ struct World {
   std::string host;
   int cpus = 1;  // CPUs this rank may count on: its affinity mask, shared with the ranks that have the same
   int node_cpus = 1;           // CPUs the launcher was given on this node
+  bool json_errors = false;    // WorldOptions::json
   bool under_mpirun = false;   // which sends SIGKILL 0.9 s after SIGTERM
   CudaModule* cuda = nullptr;  // set when device is "cuda"
   Communicator& control;
@@ -61,8 +64,8 @@ std::unique_ptr<World> OpenWorld(const WorldOptions& options);
 // code; in a world of one the exception passes through.
 int RunInWorld(const WorldOptions& options, const std::function<int(World&)>& body);
 
-// Ends the job now: all ranks, this exit code. Does not return.
-[[noreturn]] void AbortWorld(const World& world, int exit_code, const std::string& message) noexcept;
+// Ends the job now: all ranks, the error's exit code. Does not return.
+[[noreturn]] void AbortWorld(const World& world, const Error& error) noexcept;
 
 // Empty, or a warning with the exact launcher option, when this rank may not use the CPUs it could have or
 // plans more threads than it may use.

@@ -3,7 +3,10 @@
 namespace graticule {
 
 void CellsConfig::Bind(Section& s) {
-  s.Field("file", &file, {.help = "geocell partition, written by `graticule cells build`", .required = true});
+  s.Field("file", &file,
+          {.help = "geocell partition, written by `graticule cells build`",
+           .required = true,
+           .on_resume = OnResume::kWarn});
 }
 
 }  // namespace graticule

@@ -125,20 +125,4 @@ Evaluation Evaluate(std::span<const EvalRow> rows, const BootstrapOptions& optio
   return evaluation;
 }
 
-std::vector<EvalRow> MergeRows(std::vector<std::vector<EvalRow>> parts) {
-  std::vector<EvalRow> merged;
-  for (std::vector<EvalRow>& part : parts) {
-    for (EvalRow& row : part) {
-      if (row.record >= 0) merged.push_back(std::move(row));
-    }
-  }
-  std::sort(merged.begin(), merged.end(),
-            [](const EvalRow& a, const EvalRow& b) { return a.record < b.record; });
-  for (size_t i = 1; i < merged.size(); ++i) {
-    GRATICULE_CHECK(merged[i].record != merged[i - 1].record,
-                    fmt::format("record {} evaluated twice", merged[i].record));
-  }
-  return merged;
-}
-
 }  // namespace graticule

@@ -20,7 +20,7 @@ namespace graticule {
 
 // One evaluated image.
 struct EvalRow {
-  int64_t record = -1;  // of the dataset; rows are reported in this order. -1: padding, dropped by MergeRows
+  int64_t record = -1;  // of the dataset; rows are reported in this order
   std::string id;
   LatLon truth;  // NaN when unknown
   LatLon prediction;
@@ -63,8 +63,5 @@ DistanceMetrics Summarise(std::span<const double> error_km);
 std::map<std::string, Interval> BootstrapIntervals(std::span<const double> error_km,
                                                    const BootstrapOptions& options);
 Evaluation Evaluate(std::span<const EvalRow> rows, const BootstrapOptions& options = {});
-
-// The rows of all ranks in the order of records, padding dropped. A record met twice is a bug of the caller.
-std::vector<EvalRow> MergeRows(std::vector<std::vector<EvalRow>> parts);
 
 }  // namespace graticule

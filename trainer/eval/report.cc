@@ -16,6 +16,9 @@ using Json = nlohmann::ordered_json;
 
 constexpr double kMapLowKm = 1, kMapHighKm = 20000;
 
+// Weights that exist in memory alone, while training, have no file to hash.
+Json HashOrNull(const std::string& hash) { return hash.empty() ? Json(nullptr) : Json(hash); }
+
 std::string CsvField(const std::string& text) {
   if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
   std::string quoted = "\"";
@@ -162,7 +165,7 @@ std::string MetricsJson(const Evaluation& e, const EvalProvenance& provenance,
                      {"hashes",
                       {{"data_sha256", provenance.data_sha256},
                        {"cells_sha256", provenance.cells_sha256},
-                       {"weights_sha256", provenance.weights_sha256}}},
+                       {"weights_sha256", HashOrNull(provenance.weights_sha256)}}},
                      {"protocol", protocol},
                      {"by_country", countries}};
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -6,10 +6,7 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/InferenceMode.h>
-#include <fmt/format.h>
 #include <torch/csrc/autograd/grad_mode.h>
-
-#include <set>
 
 #include "base/error.h"
 
@@ -105,30 +102,6 @@ class FusedOptimizer : public Optimizer {
 std::unique_ptr<Optimizer> Optimizer::Create(const OptimConfig& config, std::vector<ParameterGroup> groups,
                                              const std::map<std::string, at::Tensor>& gradients) {
   return std::make_unique<FusedOptimizer>(config, std::move(groups), gradients);
-}
-
-void Optimizer::Load(const std::map<std::string, at::Tensor>& saved) {
-  const torch::autograd::AutoGradMode no_grad(false);
-  const std::vector<NamedTensor> state = State();
-  for (const NamedTensor& mine : state) {
-    const auto found = saved.find(mine.name);
-    if (found == saved.end()) {
-      throw Error(ErrorCode::kCheckpoint, fmt::format("the optimiser state has no tensor \"{}\"", mine.name),
-                  "", "the checkpoint belongs to another model or optimiser");
-    }
-    if (found->second.sizes() != mine.tensor.sizes()) {
-      throw Error(ErrorCode::kCheckpoint,
-                  fmt::format("optimiser tensor \"{}\" has {} elements, expected {}", mine.name,
-                              found->second.numel(), mine.tensor.numel()),
-                  "", "the checkpoint belongs to another model or optimiser");
-    }
-    mine.tensor.copy_(found->second);
-  }
-  if (saved.size() != state.size()) {
-    throw Error(ErrorCode::kCheckpoint,
-                fmt::format("the optimiser state holds {} tensors, expected {}", saved.size(), state.size()),
-                "", "the checkpoint belongs to another model or optimiser");
-  }
 }
 
 }  // namespace graticule

@@ -3,8 +3,7 @@
 // Invariants: gradients are read in place (views into GradSync's flat buckets), parameters are updated in
 // place, and a step whose `found_inf` is 1 changes nothing, not even the step count. Nothing is read on the
 // host. State is kept per parameter under the parameter's name, so that it survives other bucket sizes and
-// rank counts. Not thread-safe. Failure: Load throws Error(kCheckpoint) naming the tensor that is missing or
-// has another shape.
+// rank counts. Not thread-safe. Cannot fail.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -33,8 +32,6 @@ class Optimizer {
   // "<parameter>.exp_avg", ...; and "step", the number of updates done (fp32 scalar). The live tensors, not
   // copies.
   virtual std::vector<NamedTensor> State() = 0;
-  // Copies `saved` over the state; names must match State() exactly.
-  void Load(const std::map<std::string, at::Tensor>& saved);
 };
 
 }  // namespace graticule

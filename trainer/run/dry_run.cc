@@ -17,7 +17,7 @@ struct Plan {
   std::vector<std::string> coverage;
 };
 
-Plan MakePlan(const RootConfig& config) {
+Plan MakePlan(const RootConfig& config, int world_size) {
   const TrainingData data = TrainingData::Open(config);
   Plan plan;
   plan.tower = config.model.vision.ParameterCount();
@@ -29,7 +29,7 @@ Plan MakePlan(const RootConfig& config) {
   const int64_t epoch = config.data.epoch_samples > 0 ? config.data.epoch_samples : plan.records;
   plan.steps_per_epoch = epoch / config.train.global_batch;
   plan.steps = TotalSteps(config.train, plan.steps_per_epoch);
-  plan.micro = config.train.micro_batch > 0 ? config.train.micro_batch : config.train.global_batch;
+  plan.micro = config.train.global_batch / world_size / AccumulationSteps(config.train, world_size);
   plan.memory = EstimateMemory(config, plan.heads, plan.micro);
   plan.coverage = data.coverage;
   return plan;
@@ -58,32 +58,35 @@ MemoryEstimate EstimateMemory(const RootConfig& config, int64_t head_parameters,
   return m;
 }
 
-std::string DryRunText(const RootConfig& config) {
-  const Plan p = MakePlan(config);
+std::string DryRunText(const RootConfig& config, int world_size) {
+  const Plan p = MakePlan(config, world_size);
   std::string text;
   text += fmt::format("parameters       {:.2f} M (tower {:.2f} M, heads {:.2f} M, {} cells)\n",
                       (p.tower + p.heads) / 1e6, p.tower / 1e6, p.heads / 1e6, p.cells);
   text += fmt::format(
-      "memory per rank  {:.2f} GiB at micro-batch {} (weights {:.2f}, gradients {:.2f}, moments {:.2f}, "
+      "memory per rank  {:.2f} GiB at micro-batch {} (ranks {}, weights {:.2f}, gradients {:.2f}, moments "
+      "{:.2f}, "
       "activations {:.2f}, batches {:.2f})\n",
-      p.memory.total() / kGiB, p.micro, p.memory.weights / kGiB, p.memory.gradients / kGiB,
+      p.memory.total() / kGiB, p.micro, world_size, p.memory.weights / kGiB, p.memory.gradients / kGiB,
       p.memory.moments / kGiB, p.memory.activations / kGiB, p.memory.batch / kGiB);
   text += fmt::format("training records {}\n", p.records);
   text +=
       fmt::format("steps per epoch  {} at global batch {}\n", p.steps_per_epoch, config.train.global_batch);
   text += fmt::format("steps            {} ({} samples)\n", p.steps, p.steps * config.train.global_batch);
   for (const std::string& line : p.coverage) text += fmt::format("labels           {}\n", line);
+  text.pop_back();
   return text;
 }
 
-std::string DryRunJson(const RootConfig& config) {
-  const Plan p = MakePlan(config);
+std::string DryRunJson(const RootConfig& config, int world_size) {
+  const Plan p = MakePlan(config, world_size);
   const nlohmann::ordered_json json = {{"parameters", p.tower + p.heads},
                                        {"tower_parameters", p.tower},
                                        {"head_parameters", p.heads},
                                        {"cells", p.cells},
                                        {"memory_bytes", p.memory.total()},
                                        {"micro_batch", p.micro},
+                                       {"ranks", world_size},
                                        {"records", p.records},
                                        {"steps_per_epoch", p.steps_per_epoch},
                                        {"steps", p.steps},

@@ -8,8 +8,8 @@
 
 namespace graticule {
 
-std::string DryRunText(const RootConfig& config);
-std::string DryRunJson(const RootConfig& config);  // one object
+std::string DryRunText(const RootConfig& config, int world_size);
+std::string DryRunJson(const RootConfig& config, int world_size);  // one object
 
 // Bytes per rank, by rough but stated rules (docs/MODELS.md): master weights, gradients and two moments in
 // fp32, a bf16 copy where used, and what backward keeps per sample of a micro-batch.

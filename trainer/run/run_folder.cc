@@ -23,17 +23,25 @@ constexpr double kStatusEveryS = 5;
 
 // A launcher may return before the last process of a killed attempt is gone: the owner gets a moment to
 // leave.
-std::unique_ptr<RunLock> TakeLock(const std::string& path, bool take) {
+// The code that everything else of the folder fails with.
+template <typename Body>
+auto AsStorage(const Body& body) {
   try {
-    PosixFs().MakeDirs(path);
+    return body();
   } catch (const Error& error) {
+    if (error.code() != ErrorCode::kData) throw;
     throw Error(ErrorCode::kCheckpoint, error.message(), error.where(), error.hint());
   }
+}
+
+std::unique_ptr<RunLock> TakeLock(const std::string& path, bool take) {
+  AsStorage([&] { PosixFs().MakeDirs(path); });
   constexpr double kPatienceS = 15;
   const double begin_s = SystemClock().MonotonicSeconds();
   for (;;) {
     try {
-      return std::make_unique<RunLock>(PosixFs(), SystemClock(), path, CurrentOwner(), take);
+      return AsStorage(
+          [&] { return std::make_unique<RunLock>(PosixFs(), SystemClock(), path, CurrentOwner(), take); });
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kUsage || SystemClock().MonotonicSeconds() - begin_s > kPatienceS) throw;
     }
@@ -51,8 +59,6 @@ struct RunFolder::Live {
               {.keep_last = static_cast<int>(std::max<int64_t>(2, checkpoints.keep))}),
         log(log) {
     store.SetGuard([this] { lock->Check(); });
-    store.RemoveLitter();
-    RemoveRankFailures(PosixFs(), path);
   }
 
   std::unique_ptr<RunLock> lock;
@@ -104,6 +110,13 @@ bool RunFolder::StillOurs() const {
   }
 }
 
+void RunFolder::BeginAttempt() {
+  live_->lock->Check();
+  live_->store.RemoveLitter();
+  RemoveRankFailures(PosixFs(), path_);
+  SetStatus("starting", 0, "");
+}
+
 void RunFolder::WriteResolved(const std::string& yaml) { live_->Files().WriteResolved(yaml); }
 void RunFolder::DropMetricsAfter(int64_t step) { live_->Files().DropMetricsAfter(step); }
 void RunFolder::AppendMetrics(const JsonRow& row) { live_->Files().AppendMetrics(row); }
@@ -111,11 +124,12 @@ void RunFolder::Event(const std::string& name, const JsonRow& details) {
   live_->Files().AppendEvent(name, details);
 }
 
-void RunFolder::SetStatus(const std::string& state, int exit_code, const std::string& reason) {
+void RunFolder::SetStatus(const std::string& state, int exit_code, const std::string& reason, int64_t step) {
   live_->Files().SetStatus([&](RunStatusFile& s) {
     s.state = state;
     s.exit_code = exit_code;
     s.reason = reason;
+    if (step >= 0) s.step = step;
   });
 }
 
@@ -148,6 +162,10 @@ void RunFolder::EndProgress() {
 void RunFolder::Say(const std::string& line) { LogInfo("{}", line); }
 void RunFolder::Warn(const std::string& line) { LogWarn("{}", line); }
 void RunFolder::Fail(const std::string& line) { LogError("{}", line); }
+
+void RunFolder::CheckFreeSpace(uint64_t checkpoint_bytes) const {
+  live_->store.CheckFreeSpace(checkpoint_bytes);
+}
 
 void RunFolder::PublishCheckpoint(const CheckpointInfo& about, uint64_t bytes,
                                   const std::function<void(CheckpointWriter&)>& write) {

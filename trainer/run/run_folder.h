@@ -1,9 +1,10 @@
 // The run folder of one attempt, as rank 0 holds it: the lock, metrics.jsonl, events.jsonl, status.json,
 // ckpt/, and what is said on the terminal.
 //
-// Taking the folder takes its lock (base/run/run_lock.h); the lock is checked before anything is written, and
-// a thread of its own renews its heartbeat. One thread uses it. Failure: Error(kUsage) when another process
-// owns the folder, Error(kPeer) when the lock was lost, Error(kCheckpoint) when something cannot be written.
+// Making one takes the lock (base/run/run_lock.h) and changes nothing else; BeginAttempt makes the folder
+// that of this process. The lock is checked before anything is written, and a thread of its own renews its
+// heartbeat. One thread uses it. Failure: Error(kUsage) when another process owns the folder, Error(kPeer)
+// when the lock was lost, Error(kCheckpoint) when something cannot be written.
 #pragma once
 
 #include <cstdint>
@@ -30,11 +31,15 @@ class RunFolder {
   double seconds_since_start() const;
   bool StillOurs() const;  // no other process has taken the lock
 
+  // Status "starting"; what earlier attempts left half-written, and their failures, go.
+  void BeginAttempt();
+
   void WriteResolved(const std::string& yaml);
   void DropMetricsAfter(int64_t step);
   void AppendMetrics(const JsonRow& row);
   void Event(const std::string& name, const JsonRow& details = {});
-  void SetStatus(const std::string& state, int exit_code, const std::string& reason);
+  // step: -1 leaves it as it is.
+  void SetStatus(const std::string& state, int exit_code, const std::string& reason, int64_t step = -1);
   void SetStage(const std::string& stage);
   // total and start: of the whole run, and of this attempt. Call before the first Progress.
   void BeginProgress(int64_t start, int64_t total);
@@ -44,6 +49,8 @@ class RunFolder {
   void Warn(const std::string& line);
   void Fail(const std::string& line);
 
+  // Throws Error(kCheckpoint) where checkpoints of so many bytes would soon fill the disk.
+  void CheckFreeSpace(uint64_t checkpoint_bytes) const;
   // bytes: about how large it will be.
   void PublishCheckpoint(const CheckpointInfo& about, uint64_t bytes,
                          const std::function<void(CheckpointWriter&)>& write);

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <utility>
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
@@ -46,8 +48,15 @@ void RunRecord::StepDone(int64_t step, const StepOutcome& outcome) {
   GRATICULE_CHECK(!issued_.empty() && issued_.front().step == step);
   const double lr = issued_.front().lr;
   issued_.pop_front();
-  if (!outcome.finite)
+  if (!outcome.finite) {
     folder_.Event("non_finite_step", {{"step", step}, {"policy", config_.train.non_finite}});
+    if (config_.train.non_finite == "skip" && std::exchange(warn_of_skips_, false)) {
+      folder_.Warn(
+          fmt::format("step {} has a non-finite gradient and is skipped; further ones are counted in "
+                      "events.jsonl",
+                      step));
+    }
+  }
   const bool log = step % config_.log.every_steps == 0 || step == total_steps_ || !outcome.finite;
   if (log) WriteRow(step, lr, outcome);
   folder_.Progress(step, fmt::format("loss {:.4f} | {} samples/s | data wait {:.0f} %", outcome.loss,
@@ -75,6 +84,10 @@ void RunRecord::Quarantined(int64_t step, const std::string& where, const std::s
   if (!quarantined_.insert(where).second) return;
   folder_.Event("quarantine", {{"step", step}, {"record", where}, {"reason", reason}});
   folder_.Warn(fmt::format("{}: {}; another record takes its place", where, reason));
+}
+
+void RunRecord::StopAsked(int64_t step, const std::string& reason) {
+  folder_.Event("stop_requested", {{"step", step}, {"by", reason.empty() ? "another rank" : reason}});
 }
 
 void RunRecord::Pause(const std::string& stage) {

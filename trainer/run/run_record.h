@@ -34,6 +34,7 @@ class RunRecord {
   void StepDone(int64_t step, const StepOutcome& outcome);
   // A record that cannot be used and is replaced; each counts once, whichever rank met it first.
   void Quarantined(int64_t step, const std::string& where, const std::string& reason);
+  void StopAsked(int64_t step, const std::string& reason);  // reason: empty where another rank was asked
   void Pause(const std::string& stage);  // validation, checkpoint: time that is not training
   void Resume();
   // Writes eval/<step>/ and a row; returns the figures by name.
@@ -59,6 +60,7 @@ class RunRecord {
   std::deque<Issued> issued_;
   StepMeter::Reading rate_;
   int failed_saves_ = 0;
+  bool warn_of_skips_ = true;
   std::set<std::string> quarantined_;
 };
 

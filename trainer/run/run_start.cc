@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -33,6 +34,14 @@ std::vector<std::string> CompareWithRun(const std::string& run_dir, Section& roo
   return warnings;
 }
 
+// What a start leaves that failed before its first step, and the lock of this very process, are no run.
+bool HoldsMoreThanAStart(FileSystem& fs, const std::string& run_dir) {
+  const std::vector<std::string> names = fs.List(run_dir);
+  return std::any_of(names.begin(), names.end(), [](const std::string& name) {
+    return name != "run.lock" && name != "status.json" && name != "events.jsonl" && name != "failure";
+  });
+}
+
 }  // namespace
 
 RunStart FindRunStart(const std::string& run_dir, Section& root, const std::string& resolved_yaml,
@@ -40,7 +49,7 @@ RunStart FindRunStart(const std::string& run_dir, Section& root, const std::stri
   FileSystem& fs = PosixFs();
   RunStart start;
   if (!fs.Exists(run_dir)) return start;
-  if (fresh && !fs.List(run_dir).empty()) {
+  if (fresh && HoldsMoreThanAStart(fs, run_dir)) {
     throw Error(ErrorCode::kUsage, "--fresh needs an empty or new folder", run_dir,
                 "choose another run.dir, or leave --fresh out to go on with this run");
   }
@@ -59,10 +68,8 @@ RunStart FindRunStart(const std::string& run_dir, Section& root, const std::stri
   return start;
 }
 
-RunStart FindRunStartCollective(const std::string& run_dir, Section& root, const std::string& resolved_yaml,
-                                bool fresh, Communicator& control) {
-  RunStart start;
-  if (control.rank() == 0) start = FindRunStart(run_dir, root, resolved_yaml, fresh);
+RunStart ShareRunStartCollective(const RunStart& found, Communicator& control) {
+  RunStart start = found;
   const nlohmann::json mine = {{"kind", static_cast<int>(start.kind)},
                                {"checkpoint", start.checkpoint},
                                {"state", ToJson(start.state)}};
@@ -75,6 +82,7 @@ RunStart FindRunStartCollective(const std::string& run_dir, Section& root, const
 
 void RefuseCrashLoop(const std::string& run_dir) {
   constexpr int kStarts = 3;
+  constexpr int kKilledBySignal = 128, kNodeLost = 205;  // exit codes of mpirun
   const std::string path = JoinPath(run_dir, "events.jsonl");
   if (!PosixFs().Exists(path)) return;
   std::istringstream lines(ReadFileToString(path));
@@ -85,6 +93,8 @@ void RefuseCrashLoop(const std::string& run_dir) {
     const std::string event = row.value("event", "");
     if (event == "checkpoint") failures = 0;
     if (event == "end") failures = row.value("state", "") == "failed" ? failures + 1 : 0;
+    if (event == "lost" && row.value("code", 0) > kKilledBySignal && row.value("code", 0) != kNodeLost)
+      ++failures;
   }
   if (failures < kStarts) return;
   throw Error(ErrorCode::kNoProgress,

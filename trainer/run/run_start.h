@@ -6,7 +6,7 @@
 // a valid checkpoint of a finished run          -> nothing to do
 // a valid checkpoint, other fixed fields        -> Error(kUsage) naming each field with both values
 // only damaged checkpoints                      -> Error(kCheckpoint) saying what is wrong with each
-// any file, with --fresh                        -> Error(kUsage)
+// a run that got further than its start, with --fresh -> Error(kUsage)
 #pragma once
 
 #include <string>
@@ -30,13 +30,13 @@ struct RunStart {
 RunStart FindRunStart(const std::string& run_dir, Section& root, const std::string& resolved_yaml,
                       bool fresh);
 
-// Collective.
-RunStart FindRunStartCollective(const std::string& run_dir, Section& root, const std::string& resolved_yaml,
-                                bool fresh, Communicator& control);
+// Collective: what rank 0 has found, on all ranks.
+RunStart ShareRunStartCollective(const RunStart& start, Communicator& control);
 
 // Whether a restarted job is in a crash loop: throws Error(kNoProgress) when the last three starts in
-// events.jsonl failed without a checkpoint between them. Starts that were preempted, or ended without a word
-// (a lost node), do not count.
+// events.jsonl failed, or had a rank killed by a signal ("lost" with a code above 128, which `status
+// --decide` writes: out of memory, as a rule), without a checkpoint between them. Starts that were preempted
+// or lost their node do not count.
 void RefuseCrashLoop(const std::string& run_dir);
 
 // Throws Error(kUsage) when the data, the cells or the order are not those that the state was trained with.

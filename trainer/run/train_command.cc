@@ -11,26 +11,13 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/run/run_files.h"
+#include "base/run/stack_dump.h"
 #include "trainer/checkpoint/tensor_file.h"
 #include "trainer/recipes/registry.h"
-#include "trainer/run/run_folder.h"
-#include "trainer/run/run_start.h"
 #include "trainer/run/training.h"
 
 namespace graticule {
 namespace {
-
-// Rank 0's folder for this attempt; elsewhere null. Nothing that an earlier attempt left is touched.
-std::unique_ptr<RunFolder> OpenFolder(const TrainCommand& command, const RunStart& start, World& world) {
-  if (!world.is_first()) return nullptr;
-  const char* restarts = std::getenv("SLURM_RESTART_COUNT");
-  if (restarts != nullptr && std::atoi(restarts) > 0) RefuseCrashLoop(command.config.run.dir);
-  auto folder = std::make_unique<RunFolder>(command.config.run.dir, command.config.log,
-                                            command.config.checkpoint, command.take_lock);
-  folder->SetStatus("starting", 0, "");
-  for (const std::string& warning : start.warnings) folder->Warn(warning);
-  return folder;
-}
 
 // Called when nothing can refuse this start any more: the folder becomes that of this attempt.
 void RecordStart(const TrainCommand& command, const RunStart& start, const TrainingData& data,
@@ -87,18 +74,24 @@ void FillPosition(const TrainCommand& command, const RunStart& start, const Load
   state.order = loader.order_name();
 }
 
+std::string StacksOf(const std::string& run_dir, const World& world) {
+  return JoinPath(JoinPath(run_dir, "failure"), fmt::format("rank_{}.stacks.txt", world.rank));
+}
+
 // folder: rank 0's, null elsewhere.
-void Failed(RunFolder* folder, const std::string& run_dir, const World& world, int code,
-            const std::string& reason) {
+void Failed(RunFolder* folder, const std::string& run_dir, const World& world, const Error& error) {
   if (folder != nullptr && !folder->StillOurs()) return;
-  WriteRankFailure(PosixFs(), SystemClock(), run_dir, {world.rank, world.host, code, reason});
+  WriteRankFailure(PosixFs(), SystemClock(), run_dir,
+                   {world.rank, world.host, error.exit_code(), error.what()});
+  // Who waits for whom is only to be seen as long as all of them wait.
+  if (error.code() == ErrorCode::kPeer) DumpStacks(StacksOf(run_dir, world), error.what());
   if (folder == nullptr) return;
   try {
     folder->EndProgress();
-    folder->Event("end", {{"state", "failed"}, {"reason", reason}});
-    folder->SetStatus("failed", code, reason);
-  } catch (const Error& error) {
-    folder->Warn(fmt::format("the failure could not be written down: {}", error.what()));
+    folder->Event("end", {{"state", "failed"}, {"reason", error.what()}});
+    folder->SetStatus("failed", error.exit_code(), error.what());
+  } catch (const Error& problem) {
+    folder->Warn(fmt::format("the failure could not be written down: {}", problem.what()));
   }
 }
 
@@ -109,6 +102,7 @@ void PrintJson(const TrainCommand& command, const char* name, int code, const Tr
       {"exit_code", code},
       {"step", state.step},
       {"total_steps", state.total_steps},
+      {"skipped", state.skipped},
       {"best", {{"metric", state.best_metric}, {"value", state.best_value}, {"step", state.best_step}}}};
   fmt::print("{}\n", json.dump());
 }
@@ -121,7 +115,9 @@ int Report(const TrainCommand& command, RunFolder* folder, const Training& train
   if (folder == nullptr) return code;
   const TrainState& state = training.state();
   folder->EndProgress();
-  const std::string at = fmt::format("step {} of {}", state.step, state.total_steps);
+  std::string at = fmt::format("step {} of {}", state.step, state.total_steps);
+  if (state.skipped > 0 && command.config.train.non_finite == "skip")
+    at += fmt::format(" ({} of them skipped, non-finite)", state.skipped);
   std::string reason;
   if (end == TrainingEnd::kPreempted) {
     reason = "stopped on request";
@@ -139,9 +135,16 @@ int Report(const TrainCommand& command, RunFolder* folder, const Training& train
   }
   const char* name = code == 0 ? "finished" : end == TrainingEnd::kPreempted ? "preempted" : "failed";
   folder->Event("end", {{"state", name}, {"step", state.step}});
-  folder->SetStatus(name, code, reason);
+  folder->SetStatus(name, code, reason, state.step);
   if (command.json) PrintJson(command, name, code, state);
   return code;
+}
+
+uint64_t CheckpointBytes(TrainingParts& parts) {
+  uint64_t bytes = 0;
+  for (const auto& tensors : {parts.recipe->Parameters(), parts.optimizer->State()})
+    for (const NamedTensor& t : tensors) bytes += t.tensor.nbytes();
+  return bytes;
 }
 
 int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, RunFolder* folder,
@@ -162,6 +165,7 @@ int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, 
   }
   std::unique_ptr<RunRecord> record;
   if (folder != nullptr) {
+    folder->CheckFreeSpace(CheckpointBytes(parts));
     RecordStart(command, start, data, world, *folder);
     record = std::make_unique<RunRecord>(command.config, *folder, state, world.size, command.resolved.hash);
     folder->SetStatus("running", 0, "");
@@ -176,30 +180,54 @@ int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, 
 
 }  // namespace
 
-int TrainCollective(TrainCommand& command, World& world) {
-  AccumulationSteps(command.config.train,
-                    world.size);  // refuses what does not divide, before anything is made
+TrainBegin BeginTraining(TrainCommand& command) {
+  const std::string& dir = command.config.run.dir;
+  const char* restarts = std::getenv("SLURM_RESTART_COUNT");
+  if (restarts != nullptr && std::atoi(restarts) > 0) RefuseCrashLoop(dir);
+  TrainBegin begin{.first = true};
+  // Looked at under the lock: what another process still writes is no state to begin with.
+  begin.folder =
+      std::make_unique<RunFolder>(dir, command.config.log, command.config.checkpoint, command.take_lock);
+  begin.start = FindRunStart(dir, *command.root, command.resolved.resolved_yaml, command.fresh);
+  if (begin.start.kind == RunStart::Kind::kFinished) {
+    begin.folder.reset();
+    return begin;
+  }
+  begin.folder->BeginAttempt();
+  return begin;
+}
+
+int TrainCollective(TrainCommand& command, TrainBegin begin, World& world) {
+  if (begin.first != world.is_first()) {
+    throw Error(ErrorCode::kUsage,
+                fmt::format("MPI calls this process rank {}, the launcher's variables do not", world.rank),
+                "", "start it with mpirun or srun --mpi=pmix");
+  }
   const LogConfig& log = command.config.log;
   SetLogOptions(
       {.json = log.format == "json", .quiet = log.quiet, .rank = world.rank, .world_size = world.size});
-  const RunStart start = FindRunStartCollective(command.config.run.dir, *command.root,
-                                                command.resolved.resolved_yaml, command.fresh, world.control);
+  const std::string& dir = command.config.run.dir;
+  const RunStart start = ShareRunStartCollective(begin.start, world.control);
   if (start.kind == RunStart::Kind::kFinished) {
     if (world.is_first()) {
-      LogInfo("{} is finished ({} steps); nothing to do", command.config.run.dir, start.state.step);
+      LogInfo("{} is finished ({} steps); nothing to do", dir, start.state.step);
       if (command.json) PrintJson(command, "finished", 0, start.state);
     }
     return 0;
   }
-  const std::unique_ptr<RunFolder> folder = OpenFolder(command, start, world);
+  DumpStacksOnFatalSignal(StacksOf(dir, world));
+  RunFolder* const folder = begin.folder.get();
   try {
+    AccumulationSteps(command.config.train, world.size);  // refuses what does not divide
+    if (folder != nullptr)
+      for (const std::string& warning : begin.start.warnings) folder->Warn(warning);
     const TrainingData data = TrainingData::OpenCollective(command.config, world.control);
-    return Run(command, start, data, folder.get(), world);
+    return Run(command, start, data, folder, world);
   } catch (const Error& error) {
-    Failed(folder.get(), command.config.run.dir, world, error.exit_code(), error.what());
+    Failed(folder, dir, world, error);
     throw;
   } catch (const std::exception& error) {
-    Failed(folder.get(), command.config.run.dir, world, static_cast<int>(ErrorCode::kBug), error.what());
+    Failed(folder, dir, world, Error(ErrorCode::kBug, error.what()));
     throw;
   }
 }

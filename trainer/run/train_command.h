@@ -7,11 +7,14 @@
 // good).
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "base/config/resolve.h"
 #include "trainer/comm/world.h"
 #include "trainer/config/root_config.h"
+#include "trainer/run/run_folder.h"
+#include "trainer/run/run_start.h"
 
 namespace graticule {
 
@@ -25,6 +28,17 @@ struct TrainCommand {
   std::string command_line;  // what resumes the run, for the message at the end
 };
 
-int TrainCollective(TrainCommand& command, World& world);
+// What the first rank does before MPI starts: takes the folder, looks what lies in it, writes status
+// "starting".
+struct TrainBegin {
+  bool first = false;  // this process did it
+  RunStart start;
+  std::unique_ptr<RunFolder> folder;  // null where nothing is left to do, and on the other ranks
+};
+// Throws before it changes anything where the folder cannot be trained into.
+TrainBegin BeginTraining(TrainCommand& command);
+
+// begin: BeginTraining's on rank 0, empty elsewhere.
+int TrainCollective(TrainCommand& command, TrainBegin begin, World& world);
 
 }  // namespace graticule

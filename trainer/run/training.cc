@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -59,9 +60,17 @@ TrainingEnd Training::LoopCollective() {
     const int64_t best_before = state_.best_step;
     if (validate) ValidateCollective();
     if (save || state_.best_step != best_before) SaveCollective(request.stop || state_.finished());
-    if (request.stop && !state_.finished()) return TrainingEnd::kPreempted;
+    if (request.stop && !state_.finished()) {
+      if (record_ != nullptr) record_->StopAsked(state_.step, stop_.reason());
+      return TrainingEnd::kPreempted;
+    }
   }
   return TrainingEnd::kFinished;
+}
+
+// A run most of whose steps change nothing must not end as a success.
+int64_t Training::SkipsAllowed() const {
+  return std::min(config_.train.max_skipped, std::max<int64_t>(3, state_.total_steps / 10));
 }
 
 bool Training::ReadOutcomes(size_t leave) {
@@ -73,7 +82,7 @@ bool Training::ReadOutcomes(size_t leave) {
       ++skipped_here_;
     }
     if (record_ != nullptr) record_->StepDone(outcomes_read_, outcome);
-    if (!outcome.finite && (config_.train.non_finite == "stop" || skipped_here_ > config_.train.max_skipped))
+    if (!outcome.finite && (config_.train.non_finite == "stop" || skipped_here_ > SkipsAllowed()))
       return false;
   }
   return true;
@@ -84,7 +93,7 @@ bool Training::ReadOutcomes(size_t leave) {
 void Training::ReportQuarantineCollective(int64_t bad_records) {
   if (bad_records == bad_reported_) return;
   bad_reported_ = bad_records;
-  const std::vector<BadRecord> found = parts_.loader->stats().quarantine;
+  const std::vector<BadRecord> found = parts_.loader->quarantine();
   nlohmann::json fresh = nlohmann::json::array();
   for (; bad_reported_here_ < found.size(); ++bad_reported_here_) {
     const BadRecord& bad = found[bad_reported_here_];

@@ -35,6 +35,7 @@ class Training {
   StepRequest RequestOfThisRank();
   bool ReadOutcomes(size_t leave);  // false: the policy says stop
   bool IsDue(int64_t every_steps) const;
+  int64_t SkipsAllowed() const;
   void ReportQuarantineCollective(int64_t bad_records);
   void ValidateCollective();
   void SaveCollective(bool must_succeed);

@@ -69,6 +69,9 @@ OpenedModel OpenStep(const std::string& step_dir, const OpenOptions& how) {
   model.preprocessing.filter = config.data.augment.filter;
   model.preprocessing.exif_orientation = config.data.exif_orientation;
   model.step = state.step;
+  model.train = config.data.train;
+  model.train_split = config.data.train_split;
+  model.training_data_sha256 = state.data_sha256;
   model.val = config.data.val;
   model.val_split = config.data.val_split;
   return model;

@@ -25,10 +25,12 @@ struct OpenedModel {
   Preprocessing preprocessing;
   std::string path;  // as given
   std::string weights_sha256;
-  int64_t step = -1;                        // of training; -1: unknown
-  std::string run_dir;                      // empty for an export
-  bool projection_trained = false;          // false: visual_projection holds what the start had
-  std::vector<std::string> val, val_split;  // the run's validation data, empty for an export
+  int64_t step = -1;                // of training; -1: unknown
+  std::string run_dir;              // empty for an export
+  bool projection_trained = false;  // false: visual_projection holds what the start had
+  // The run's data, empty for an export; paths as configured.
+  std::vector<std::string> train, train_split, val, val_split;
+  std::string training_data_sha256;
 
   AugmentOptions EvalAugment() const;
 };

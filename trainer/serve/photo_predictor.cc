@@ -3,7 +3,6 @@
 #include <torch/csrc/autograd/grad_mode.h>
 
 #include <algorithm>
-#include <cctype>
 
 #include "base/error.h"
 #include "base/fs.h"
@@ -15,12 +14,6 @@
 
 namespace graticule {
 namespace {
-
-bool IsJpegName(const std::string& name) {
-  std::string lower = name;
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
-  return lower.ends_with(".jpg") || lower.ends_with(".jpeg");
-}
 
 // Decodes and crops one photo at a time into rows of a batch.
 class PhotoReader {
@@ -54,7 +47,7 @@ std::vector<std::string> FindPhotos(const std::vector<std::string>& paths) {
       continue;
     }
     for (const std::string& file : ListFilesBelow(path)) {
-      if (IsJpegName(file)) photos.push_back(file);
+      if (HasJpegName(file)) photos.push_back(JoinPath(path, file));
     }
   }
   if (photos.empty()) {

@@ -1,6 +1,7 @@
 #include "trainer/step/stop_request.h"
 
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -33,8 +34,6 @@ StopRequest::StopRequest(std::string run_dir, bool term_is_checkpoint) : run_dir
   if (term_is_checkpoint) Install(SIGTERM);
 }
 
-int StopRequest::LastSignal() { return g_signal.load(); }
-
 void StopRequest::LookForFiles() {
   const auto now = std::chrono::steady_clock::now();
   if (run_dir_.empty() || now < next_look_) return;
@@ -46,14 +45,15 @@ void StopRequest::LookForFiles() {
     fs.Remove(path);
     return true;
   };
-  if (take("STOP")) reason_ = StopReason::kStopFile;
+  if (take("STOP")) reason_ = "STOP file";
   save_ = take("SAVE") || save_;
 }
 
 bool StopRequest::StopAsked() {
   LookForFiles();
-  if (reason_ == StopReason::kNone && g_signal.load() != 0) reason_ = StopReason::kSignal;
-  return reason_ != StopReason::kNone;
+  if (const int signal = g_signal.load(); reason_.empty() && signal != 0)
+    reason_ = std::string("SIG") + sigabbrev_np(signal);
+  return !reason_.empty();
 }
 
 bool StopRequest::SaveAsked() {

@@ -14,8 +14,6 @@
 
 namespace graticule {
 
-enum class StopReason : int { kNone = 0, kSignal = 1, kStopFile = 2 };
-
 class StopRequest {
  public:
   // Installs the handlers; they stay until the process ends. run_dir: empty on ranks that do not look for
@@ -24,13 +22,12 @@ class StopRequest {
 
   bool StopAsked();  // cheap: an atomic, and a stat at most once per second
   bool SaveAsked();  // true once per SAVE file
-  StopReason reason() const { return reason_; }
-  static int LastSignal();  // 0: none came
+  const std::string& reason() const { return reason_; }  // "SIGUSR1", "STOP file"; empty: nobody asked here
 
  private:
   void LookForFiles();
   const std::string run_dir_;
-  StopReason reason_ = StopReason::kNone;
+  std::string reason_;
   bool save_ = false;
   std::chrono::steady_clock::time_point next_look_{};
 };

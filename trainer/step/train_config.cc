@@ -35,10 +35,12 @@ void TrainConfig::Bind(Section& s) {
            .max = 1024,
            .on_resume = OnResume::kWarn});
   s.Choice("non_finite", &non_finite, {"stop", "skip"}, "what a non-finite gradient does", OnResume::kFree);
-  s.Field("max_skipped", &max_skipped,
-          {.help = "skipped steps that are tolerated per attempt (non_finite: skip)",
-           .min = 0,
-           .on_resume = OnResume::kFree});
+  s.Field(
+      "max_skipped", &max_skipped,
+      {.help =
+           "skipped steps that are tolerated per attempt (non_finite: skip), at most a tenth of all steps",
+       .min = 0,
+       .on_resume = OnResume::kFree});
   s.Check([this]() -> std::string {
     return precision == "tf32" && device == "cpu"
                ? "precision is tf32, which only GPUs have; use fp32 or bf16"

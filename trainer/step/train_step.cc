@@ -70,7 +70,8 @@ void TrainStep::RunCollective(const Batch& share, double lr, StepRequest& reques
 
 TrainStep::Objective TrainStep::AccumulateCollective(const Batch& share, StepRequest& request) {
   Objective objective;
-  std::vector<double> shared;  // weights of the terms, then the request
+  std::vector<double>& shared = shared_;  // weights of the terms, then the request
+  shared.clear();
   for (const auto& [name, weight] : recipe_.Weights(share)) {
     objective.names.push_back(name);
     shared.push_back(weight);

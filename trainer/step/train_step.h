@@ -91,6 +91,8 @@ class TrainStep {
   Communicator& control_;
   Communicator& data_;
   const StepOptions options_;
+  // Lives as long as the process: an exception may leave a reduction that still writes into it.
+  std::vector<double>& shared_ = *new std::vector<double>;
   std::vector<Pending> pending_;
   std::vector<WorkPtr> copies_;  // of the last share, one per micro-batch
 };

@@ -237,11 +237,6 @@ void GradSync::BeginBackward(bool last) {
 
 void GradSync::FinishCollective() { impl_->FinishCollective(); }
 
-at::Tensor GradSync::GradNorm() const {
-  const at::NoGradGuard no_grad;
-  return at::linalg_vector_norm(impl_->flat, 2);
-}
-
 const at::Tensor& GradSync::flat() const { return impl_->flat; }
 const std::vector<GradSync::Bucket>& GradSync::buckets() const { return impl_->buckets; }
 at::Tensor GradSync::GradOf(size_t parameter) const { return impl_->views.at(parameter); }

@@ -21,7 +21,7 @@
 //     Loss(m).backward();
 //   }
 //   sync.FinishCollective();
-//   at::Tensor norm = sync.GradNorm();   // device scalar, the same bits on all ranks
+//   GradientNorm norm = ComputeGradientNorm({sync.flat()});   // device scalars, the same bits on all ranks
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -70,8 +70,6 @@ class GradSync {
   // see it).
   void FinishCollective();
 
-  // L2 norm over all gradients, fp32 scalar on their device. No host read.
-  at::Tensor GradNorm() const;
   const at::Tensor& flat() const;
   const std::vector<Bucket>& buckets() const;
   // The parameter's part of the flat buffer, in the parameter's shape, fp32.

@@ -158,14 +158,6 @@ TEST_F(CheckpointStoreTest, DoesNotWriteAGoodStepTwiceButMendsADamagedOne) {
   EXPECT_NO_THROW(VerifyCheckpoint(store_.DirOf(1)));
 }
 
-TEST_F(CheckpointStoreTest, AdoptsFilesThatOthersWrote) {
-  store_.Publish({.step = 4}, 0, [&](CheckpointWriter& out) {
-    Overwrite(JoinPath(out.dir(), "plan.u32"), "1234");
-    out.Adopt("plan.u32");
-  });
-  EXPECT_EQ(VerifyCheckpoint(store_.DirOf(4)).files.at("plan.u32").sha256, Sha256Hex("1234"));
-}
-
 TEST_F(CheckpointStoreTest, RemovesLitterOfDeadWritersOnly) {
   PosixFs().MakeDirs(temp_.At("ckpt/step_00000007.tmp/x"));
   PosixFs().MakeDirs(temp_.At("ckpt/notes.tmp"));

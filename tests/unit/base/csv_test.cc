@@ -51,6 +51,13 @@ TEST(Csv, SaysWhereAQuoteIsWrong) {
   EXPECT_NE(FailureOf([] { ReadAll("a,b,a\n"); }).find("\"a\" occurs twice"), std::string::npos);
 }
 
+TEST(Csv, KnowsWhatSpreadsheetsWriteInsteadOfCommas) {
+  EXPECT_NE(FailureOf([] { ReadAll("image;lat;lon\na.jpg;1,5;2,5\n"); }).find("not divided by commas"),
+            std::string::npos);
+  EXPECT_NE(FailureOf([] { ReadAll("image\tlat\n"); }).find("not divided by commas"), std::string::npos);
+  EXPECT_NE(FailureOf([] { ReadAll(std::string("\xFF\xFEi\0d\0", 6)); }).find("UTF-16"), std::string::npos);
+}
+
 TEST(Csv, FindsColumnsByNameWhateverTheirOrder) {
   const CsvReader csv(MemoryFile("Longitude,id,LAT\n"), "t.csv");
   EXPECT_EQ(csv.FindAny({"lat", "latitude"}), 2u);

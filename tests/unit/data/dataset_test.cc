@@ -72,7 +72,8 @@ TEST(Dataset, SelectsRecordsBySplit) {
   EXPECT_EQ(held_out->Locate(2), "tiny-00002.h5[5]");
   EXPECT_EQ(Dataset::Open({folder / "d"}, {.split = {"train"}})->size(), 17);
   EXPECT_NE(held_out->Sha256(), Dataset::Open({folder / "d"}, {.split = {"train"}})->Sha256());
-  const std::string message = FailureOf([&] { Dataset::Open({folder / "d"}, {.split = {"val"}}); });
+  const std::string message =
+      FailureOf([&] { Dataset::Open({folder / "d"}, {.split = {"val"}}); }, ErrorCode::kUsage);
   EXPECT_NE(message.find("train, near, far"), std::string::npos) << message;
 }
 
@@ -83,7 +84,8 @@ TEST(Dataset, WhatWasNeverDividedServesAsTrain) {
   WriteManifest(PosixFs(), folder / "d", manifest);
   EXPECT_EQ(Dataset::Open({folder / "d"}, {.split = {"train"}})->size(), 20);
   EXPECT_EQ(Dataset::Open({folder / "d"}, {.split = {"all"}})->size(), 20);
-  EXPECT_NE(FailureOf([&] { Dataset::Open({folder / "d"}, {.split = {"val"}}); }).find("there is all"),
+  EXPECT_NE(FailureOf([&] { Dataset::Open({folder / "d"}, {.split = {"val"}}); }, ErrorCode::kUsage)
+                .find("there is all"),
             std::string::npos);
 }
 

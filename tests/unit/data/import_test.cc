@@ -60,6 +60,7 @@ TEST(Import, CountsEverythingItLeavesOut) {
   EXPECT_EQ(report.count("row_without_file"), 2);
   EXPECT_EQ(report.count("row_with_repeated_id"), 1);
   EXPECT_EQ(report.count("bad_coordinates"), 1);
+  EXPECT_EQ(report.count("name_leaves_the_folder"), 1);
   EXPECT_EQ(report.count("file_without_row"), 1);
   EXPECT_EQ(report.count("extra_row_without_record"), 1);
   EXPECT_EQ(report.count("place_from_exif"), 1);
@@ -139,6 +140,56 @@ TEST(Import, GoesOnWhereItWasInterrupted) {
     }
   }
   FAIL() << "never finished";
+}
+
+// The step after the last shard fails: nothing may be taken or counted twice by the repeated command.
+TEST(Import, GoesOnAfterItsLastShard) {
+  const TemporaryFolder folder;
+  const std::string in = folder / "in";
+  std::string table = "image,lat,lon\n";
+  for (int i = 0; i < 7; ++i) {
+    WriteBytes(in + "/" + std::to_string(i) + ".jpg", WithExif(MakeJpeg(20 + i, 20), 1, -90, 600));
+    if (i > 2) table += std::to_string(i) + ".jpg,1,2\n";
+  }
+  WriteFileAtomically(PosixFs(), in + "/t.csv", table + "gone.jpg,3,4\n");
+  for (const bool with_table : {true, false}) {
+    const auto import = [&](const std::string& out) {
+      ImportOptions options;
+      options.out = folder / out;
+      options.writer.dataset = "photos";
+      options.place_from_exif = true;
+      options.list_below = in;
+      if (with_table) return ImportPhotos(in, options);
+      const auto source = [&](const std::vector<std::string>&) {
+        return MakeFileSource(in, {"0.jpg", "1.jpg", "2.jpg"});
+      };
+      return ImportDataset(PosixFs(), {}, source, false, options);
+    };
+    const std::string names = with_table ? "table" : "exif";
+    const ImportResult whole = import(names + "_whole");
+    std::filesystem::create_directories(folder / (names + "_parts/index.safetensors/in the way"));
+    EXPECT_THROW(import(names + "_parts"), Error);
+    std::filesystem::remove_all(folder / (names + "_parts/index.safetensors"));
+    const ImportResult parts = import(names + "_parts");
+    EXPECT_EQ(parts.manifest.sha256, whole.manifest.sha256);
+    EXPECT_EQ(parts.report.ToJson(), whole.report.ToJson());
+    if (with_table) {
+      EXPECT_EQ(parts.report.count("file_without_row"), 3);
+      EXPECT_EQ(parts.report.count("row_without_file"), 1);
+    }
+  }
+}
+
+TEST(Import, IsDoneByOneProcessAtATime) {
+  const TemporaryFolder folder;
+  PosixFs().MakeDirs(folder / "out");
+  const FileLock other(folder / "out/import.lock", "");
+  WriteFileAtomically(PosixFs(), folder / "t.csv", "image,lat,lon\na.jpg,1,2\n");
+  ImportOptions options;
+  options.out = folder / "out";
+  EXPECT_NE(
+      FailureOf([&] { ImportPhotos(folder.path(), options); }, ErrorCode::kUsage).find("another process"),
+      std::string::npos);
 }
 
 TEST(Import, RefusesAMisspeltExtraColumn) {

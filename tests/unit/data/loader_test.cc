@@ -143,8 +143,8 @@ TEST(Loader, SampleIsWhatItsKeySays) {
   }
   EXPECT_EQ(replaced, 4);
   EXPECT_EQ(loader->stats().bad_records, 2);
-  ASSERT_EQ(loader->stats().quarantine.size(), 2u);
-  EXPECT_EQ(loader->stats().quarantine[0].reason, "checksum");
+  ASSERT_EQ(loader->quarantine().size(), 2u);
+  EXPECT_EQ(loader->quarantine()[0].reason, "checksum");
   EXPECT_EQ(loader->stats().images, 60);
   EXPECT_EQ(loader->order_name(), "feistel-v1");
 }

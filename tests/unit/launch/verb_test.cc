@@ -69,7 +69,7 @@ TEST(Verbs, TurnAnErrorIntoItsExitCodeAndOneJsonObject) {
   EXPECT_NE(plain.error.find("there: found this"), std::string::npos);
   const Outcome json = Call({"fails", "--json"});
   EXPECT_EQ(json.out,
-            "{\"error\":{\"code\":3,\"hint\":\"do that\",\"message\":\"found this\",\"where\":\"there\"}}\n");
+            "{\"error\":{\"code\":3,\"message\":\"found this\",\"where\":\"there\",\"hint\":\"do that\"}}\n");
 }
 
 }  // namespace

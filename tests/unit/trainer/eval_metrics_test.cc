@@ -130,12 +130,5 @@ TEST(Bootstrap, DependsOnTheSeedAndNotOnTheOrderOfImages) {
   EXPECT_NE(a.at("mean_km").low, c.at("mean_km").low);
 }
 
-TEST(MergeRows, PutsTheRowsOfAllRanksInRecordOrderAndDropsPadding) {
-  const auto merged =
-      MergeRows({{Row(1, {}, {}), Row(4, {}, {})}, {}, {Row(0, {}, {}), Row(-1, {}, {}), Row(3, {}, {})}});
-  ASSERT_EQ(merged.size(), 4u);
-  for (size_t i = 0; i < 4; ++i) EXPECT_EQ(merged[i].record, (std::vector<int64_t>{0, 1, 3, 4})[i]);
-}
-
 }  // namespace
 }  // namespace graticule

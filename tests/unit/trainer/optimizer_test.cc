@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "trainer/checkpoint/tensor_file.h"
 
 namespace graticule {
 namespace {
@@ -76,7 +77,7 @@ TEST(Optimizer, ASkippedStepLeavesNoTraceInLaterOnes) {
   EXPECT_TRUE(at::equal(with.b, without.b));
 }
 
-TEST(Optimizer, LoadContinuesBitForBit) {
+TEST(Optimizer, ARestoredStateContinuesBitForBit) {
   for (const char* kind : {"adamw", "adam", "sgd"}) {
     Fixture straight, first, second;
     auto whole = straight.Make(kind);
@@ -86,25 +87,25 @@ TEST(Optimizer, LoadContinuesBitForBit) {
     auto tail = second.Make(kind);
     second.a.detach().copy_(first.a);
     second.b.detach().copy_(first.b);
-    tail->Load(first.Copy(*head));
+    CopyTensors(first.Copy(*head), tail->State(), "optimizer.safetensors");
     for (int i = 0; i < 3; ++i) tail->Step(0.01, second.fine);
     EXPECT_TRUE(at::equal(straight.a, second.a)) << kind;
     EXPECT_TRUE(at::equal(straight.b, second.b)) << kind;
   }
 }
 
-TEST(Optimizer, LoadRefusesAnotherModelsState) {
+TEST(Optimizer, AnotherModelsStateIsRefused) {
   Fixture f;
   auto optimizer = f.Make("adamw");
   auto missing = f.Copy(*optimizer);
   missing.erase("b.exp_avg_sq");
-  EXPECT_THROW(optimizer->Load(missing), Error);
+  EXPECT_THROW(CopyTensors(missing, optimizer->State(), "o"), Error);
   auto shape = f.Copy(*optimizer);
   shape["a.exp_avg"] = at::zeros({5});
-  EXPECT_THROW(optimizer->Load(shape), Error);
+  EXPECT_THROW(CopyTensors(shape, optimizer->State(), "o"), Error);
   auto extra = f.Copy(*optimizer);
   extra["c.exp_avg"] = at::zeros({5});
-  EXPECT_THROW(optimizer->Load(extra), Error);
+  EXPECT_THROW(CopyTensors(extra, optimizer->State(), "o"), Error);
 }
 
 }  // namespace

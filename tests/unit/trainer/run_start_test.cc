@@ -77,6 +77,9 @@ TEST_F(RunStartTest, AFolderWithoutCheckpointsStartsAtStepZero) {
   WriteFileAtomically(PosixFs(), JoinPath(dir_, "status.json"), "{}");
   EXPECT_EQ(Find().kind, RunStart::Kind::kFresh);
   EXPECT_EQ(Find().state.step, 0);
+  // A start that failed before its first step does not forbid --fresh; rows of metrics do.
+  EXPECT_EQ(Find(kResolved, /*fresh=*/true).kind, RunStart::Kind::kFresh);
+  WriteFileAtomically(PosixFs(), JoinPath(dir_, "metrics.jsonl"), "{}\n");
   EXPECT_NE(Refusal(ErrorCode::kUsage, kResolved, true).find("--fresh"), std::string::npos);
 }
 
@@ -116,6 +119,10 @@ TEST_F(RunStartTest, ThreeFailuresWithoutACheckpointAreACrashLoop) {
                              "\n",
                     saved = R"({"event":"checkpoint"})"
                             "\n",
+                    killed = R"({"event":"lost","code":137})"
+                             "\n",
+                    node_lost = R"({"event":"lost","code":205})"
+                                "\n",
                     preempted = R"({"event":"end","state":"preempted"})"
                                 "\n";
   const auto write = [&](const std::string& text) {
@@ -125,17 +132,21 @@ TEST_F(RunStartTest, ThreeFailuresWithoutACheckpointAreACrashLoop) {
   EXPECT_NO_THROW(RefuseCrashLoop(dir_));
   for (const std::string& fine :
        {start + failed + start + failed, start + failed + start + failed + start + saved + failed,
-        start + failed + start + failed + start + preempted + start + failed,
-        start + start + start + start}) {
+        start + failed + start + failed + start + preempted + start + failed, start + start + start + start,
+        start + node_lost + start + node_lost + start + node_lost,
+        start + killed + start + killed + start + saved + killed}) {
     write(fine);
     EXPECT_NO_THROW(RefuseCrashLoop(dir_)) << fine;
   }
-  write(start + failed + start + start + failed + start + failed);
-  try {
-    RefuseCrashLoop(dir_);
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.exit_code(), 7);
+  for (const std::string& loop : {start + failed + start + start + failed + start + failed,
+                                  start + killed + start + killed + start + killed}) {
+    write(loop);
+    try {
+      RefuseCrashLoop(dir_);
+      ADD_FAILURE() << loop;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.exit_code(), 7);
+    }
   }
 }
 
