@@ -45,7 +45,7 @@ SlurmdParameters=config_overrides
 ReturnToService=2
 JobRequeue=1
 KillWait=5
-SlurmdTimeout=10
+SlurmdTimeout=20
 CompleteWait=0
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={port1} CPUs=2 State=UNKNOWN
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={port2} CPUs=2 State=UNKNOWN
@@ -116,6 +116,9 @@ class Cluster:
     def run(self, *command, check=True):
         """A SLURM client; its standard output."""
         return subprocess.run(command, env=self.env, check=check, capture_output=True, text=True, timeout=60).stdout
+
+    def controller_log(self):
+        return (self.dir / "slurmctld.log").read_text()[-4000:]
 
     def state(self, job):
         """PENDING, RUNNING, COMPLETED, ..."""
