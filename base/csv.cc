@@ -47,7 +47,8 @@ size_t ScanQuoted(std::string_view text, size_t at, bool at_end, std::string& fi
 }  // namespace
 
 size_t ScanCsvRecord(std::string_view text, bool at_end, std::vector<std::string>& fields,
-                     const std::string& where) {
+                     const std::string& where, char delimiter) {
+  const char stops[] = {delimiter, '\r', '\n', 0};
   fields.clear();
   size_t at = 0;
   while (true) {
@@ -55,7 +56,7 @@ size_t ScanCsvRecord(std::string_view text, bool at_end, std::vector<std::string
       throw Error(ErrorCode::kData, fmt::format("a record has more than {} fields", kMaxFields), where);
     }
     std::string& field = fields.emplace_back();
-    if (at < text.size() && text[at] == '"') {
+    if (at < text.size() && text[at] == '"' && delimiter != '\t') {
       at = ScanQuoted(text, at, at_end, field);
       if (at == std::string_view::npos) {
         if (!at_end) return 0;
@@ -63,12 +64,12 @@ size_t ScanCsvRecord(std::string_view text, bool at_end, std::vector<std::string
                     "Close it, or double the quotes inside it.");
       }
     } else {
-      const size_t end = std::min(text.find_first_of(",\r\n", at), text.size());
+      const size_t end = std::min(text.find_first_of(stops, at), text.size());
       field = text.substr(at, end - at);
       at = end;
     }
     if (at == text.size()) return at_end ? at : 0;
-    if (text[at] == ',') {
+    if (text[at] == delimiter) {
       ++at;
       continue;
     }
@@ -83,18 +84,22 @@ size_t ScanCsvRecord(std::string_view text, bool at_end, std::vector<std::string
   }
 }
 
-CsvReader::CsvReader(std::unique_ptr<ReadableFile> file, std::string name)
-    : file_(std::move(file)), name_(std::move(name)) {
+CsvReader::CsvReader(std::unique_ptr<ReadableFile> file, std::string name, CsvOptions options)
+    : file_(std::move(file)), name_(std::move(name)), delimiter_(options.delimiter) {
   CsvRow row;
   Fill();
   if (buffer_.starts_with("\xEF\xBB\xBF")) cursor_ = 3;
   if (buffer_.starts_with("\xFF\xFE") || buffer_.starts_with("\xFE\xFF"))
     throw Error(ErrorCode::kData, "the table is UTF-16", name_, "Save it as UTF-8.");
+  if (!options.header.empty()) {
+    header_ = std::move(options.header);
+    return;
+  }
   if (!Next(row))
     throw Error(ErrorCode::kData, "the table is empty", name_, "A header with column names is needed.");
   header_ = std::move(row.fields);
   for (std::string& column : header_) column = Trim(column);
-  if (header_.size() == 1 && header_[0].find_first_of(";\t") != std::string::npos) {
+  if (header_.size() == 1 && delimiter_ == ',' && header_[0].find_first_of(";\t") != std::string::npos) {
     throw Error(ErrorCode::kData,
                 fmt::format("the columns of \"{}\" are not divided by commas", Printable(header_[0])),
                 name_ + ":1", "Save the table as CSV with commas and decimal points.");
@@ -108,8 +113,8 @@ CsvReader::CsvReader(std::unique_ptr<ReadableFile> file, std::string name)
   }
 }
 
-std::unique_ptr<CsvReader> CsvReader::Open(const std::string& path) {
-  return std::make_unique<CsvReader>(PosixFs().Open(path), path);
+std::unique_ptr<CsvReader> CsvReader::Open(const std::string& path, CsvOptions options) {
+  return std::make_unique<CsvReader>(PosixFs().Open(path), path, std::move(options));
 }
 
 bool CsvReader::Fill() {
@@ -137,7 +142,8 @@ bool CsvReader::Next(CsvRow& row) {
       if (!Fill()) return false;
       continue;
     }
-    const size_t bytes = ScanCsvRecord(rest, at_end, row.fields, fmt::format("{}:{}", name_, line_));
+    const size_t bytes =
+        ScanCsvRecord(rest, at_end, row.fields, fmt::format("{}:{}", name_, line_), delimiter_);
     if (bytes == 0) {
       Fill();
       continue;
@@ -160,7 +166,7 @@ std::vector<std::string> CsvReader::ReadAt(uint64_t offset, uint32_t bytes) cons
   std::string text(bytes, '\0');
   file_->ReadAt(offset, text.data(), text.size());
   std::vector<std::string> fields;
-  ScanCsvRecord(text, true, fields, name_);
+  ScanCsvRecord(text, true, fields, name_, delimiter_);
   return fields;
 }
 

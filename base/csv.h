@@ -27,11 +27,16 @@ struct CsvRow {
   bool complete = true;
 };
 
+struct CsvOptions {
+  char delimiter = ',';             // with '\t' quotes mean nothing, as in the tables of YFCC100M
+  std::vector<std::string> header;  // of a file without one: the names of all its columns
+};
+
 class CsvReader {
  public:
   // Reads the header. An empty file or a column that occurs twice is an error.
-  CsvReader(std::unique_ptr<ReadableFile> file, std::string name);
-  static std::unique_ptr<CsvReader> Open(const std::string& path);
+  CsvReader(std::unique_ptr<ReadableFile> file, std::string name, CsvOptions options = {});
+  static std::unique_ptr<CsvReader> Open(const std::string& path, CsvOptions options = {});
 
   const std::string& name() const { return name_; }
   const std::vector<std::string>& header() const { return header_; }
@@ -50,6 +55,7 @@ class CsvReader {
   bool Fill();  // reads more; false at the end of the file
   std::unique_ptr<ReadableFile> file_;
   std::string name_;
+  char delimiter_;
   std::vector<std::string> header_;
   std::string buffer_;
   uint64_t buffer_offset_ = 0;  // of buffer_[0] in the file
@@ -61,7 +67,7 @@ class CsvReader {
 // inside it (never when `at_end`). Throws Error(kData) at `where` on text after a closing quote or an open
 // quote at the end.
 size_t ScanCsvRecord(std::string_view text, bool at_end, std::vector<std::string>& fields,
-                     const std::string& where);
+                     const std::string& where, char delimiter = ',');
 
 // Empty, NA, NaN, nan, null, None: how tables say that a number or a name is not known.
 bool IsMissing(std::string_view field);

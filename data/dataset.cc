@@ -6,6 +6,7 @@
 #include <cmath>
 #include <deque>
 #include <mutex>
+#include <numeric>
 
 #include "base/hash.h"
 #include "data/country.h"
@@ -84,8 +85,10 @@ class FolderDataset final : public Dataset {
     sha256_ = hash.HexDigest();
     if (size_ == 0) {
       throw Error(ErrorCode::kData,
-                  fmt::format("no record is left of split \"{}\"", fmt::join(options.split, ", ")),
-                  folders.front(), "`graticule data inspect` lists the splits of a dataset.");
+                  options.split.empty()
+                      ? "no record has an image"
+                      : fmt::format("no record is left of split \"{}\"", fmt::join(options.split, ", ")),
+                  folders.front(), "`graticule data inspect` lists what a dataset holds.");
     }
   }
 
@@ -132,9 +135,22 @@ class FolderDataset final : public Dataset {
       part.shards.emplace_back(folder, shard);
     }
     part.index = RecordIndex::Open(folder, part.manifest);
-    if (options.split.empty()) return;
-    part.whole = false;
-    part.rows = SelectSplit(folder, part.manifest, options.split);
+    if (!options.split.empty()) {
+      part.whole = false;
+      part.rows = SelectSplit(folder, part.manifest, options.split);
+    }
+    if (!options.without_images) DropRowsWithoutImage(part);
+  }
+
+  static void DropRowsWithoutImage(Part& part) {
+    const auto& len = part.index.len;
+    if (std::find(len.begin(), len.end(), 0u) == len.end()) return;
+    if (part.whole) {
+      part.rows.resize(static_cast<size_t>(part.index.size));
+      std::iota(part.rows.begin(), part.rows.end(), 0u);
+      part.whole = false;
+    }
+    std::erase_if(part.rows, [&](uint32_t row) { return len[row] == 0; });
   }
 
   std::pair<Part*, int64_t> Find(int64_t record) const {

@@ -19,6 +19,7 @@ namespace graticule {
 struct DatasetOptions {
   std::vector<std::string>
       split;  // keep records of these splits only ("train", "val", "near", "far"); empty: all
+  bool without_images = false;  // keep records that have no image: places to build cells and galleries from
 };
 
 // Thrown by ReadImage when the bytes of one record are bad (CRC): the loader quarantines and replaces it.

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <unordered_map>
 #include <utility>
 
 #include "base/fs.h"
 #include "data/import/archive.h"
+#include "data/import/layout.h"
 
 namespace graticule {
 namespace {
@@ -100,11 +102,17 @@ class ArchiveSource final : public ImageSource {
 
 class FileSource final : public ImageSource {
  public:
-  FileSource(std::string folder, std::vector<std::string> names)
-      : folder_(std::move(folder)), names_(std::move(names)) {}
+  // An empty name stands for a missing file; its key, where there are keys, is offered instead.
+  FileSource(std::string folder, std::vector<std::string> names, std::vector<std::string> keys = {})
+      : folder_(std::move(folder)), names_(std::move(names)), keys_(std::move(keys)) {}
   bool Next(ImageFile& file, ImportReport& report) override {
     while (next_ < names_.size()) {
       current_ = next_++;
+      if (names_[current_].empty()) {
+        if (keys_.empty()) continue;
+        file = {keys_[current_], 0, true};
+        return true;
+      }
       const std::string path = JoinPath(folder_, names_[current_]);
       if (LeavesFolder(names_[current_])) {
         report.Count("name_leaves_the_folder", names_[current_]);
@@ -138,7 +146,7 @@ class FileSource final : public ImageSource {
 
  private:
   std::string folder_;
-  std::vector<std::string> names_;
+  std::vector<std::string> names_, keys_;
   size_t current_ = 0, next_ = 0;
   uint64_t size_of_current_ = 0;
 };
@@ -167,6 +175,20 @@ std::unique_ptr<ImageSource> MakeTarSource(std::vector<std::string> slices) {
 
 std::unique_ptr<ImageSource> MakeFileSource(std::string folder, std::vector<std::string> names) {
   return std::make_unique<FileSource>(std::move(folder), std::move(names));
+}
+
+std::unique_ptr<ImageSource> MakeKeyedFileSource(std::string folder, std::vector<std::string> keys,
+                                                 bool keep_missing) {
+  std::unordered_map<std::string, std::string> paths;
+  if (!folder.empty()) {
+    for (std::string& name : ListFilesBelow(folder))
+      if (HasJpegName(name)) paths.emplace(Stem(name), std::move(name));
+  }
+  std::vector<std::string> names(keys.size());
+  for (size_t i = 0; i < keys.size(); ++i)
+    if (const auto found = paths.find(keys[i]); found != paths.end()) names[i] = found->second;
+  if (!keep_missing) keys.clear();
+  return std::make_unique<FileSource>(std::move(folder), std::move(names), std::move(keys));
 }
 
 std::vector<std::string> ListFilesBelow(const std::string& folder) {

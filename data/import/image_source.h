@@ -15,8 +15,9 @@
 namespace graticule {
 
 struct ImageFile {
-  std::string name;   // path inside the archive or below the folder
-  uint64_t size = 0;  // bytes
+  std::string name;      // path inside the archive or below the folder
+  uint64_t size = 0;     // bytes
+  bool missing = false;  // a row whose image is not there, and which is wanted all the same
 };
 
 class ImageSource {
@@ -40,6 +41,11 @@ std::unique_ptr<ImageSource> MakeTarSource(std::vector<std::string> slices);
 // Files below `folder`, in the order given. Missing files, and names that lead out of the folder, are passed
 // over.
 std::unique_ptr<ImageSource> MakeFileSource(std::string folder, std::vector<std::string> names);
+// One file per key, in the order given, found below `folder` by file name without extension; "" finds
+// nothing. Keys without a file are passed over, or with keep_missing offered as files that are missing, under
+// the key as name.
+std::unique_ptr<ImageSource> MakeKeyedFileSource(std::string folder, std::vector<std::string> keys,
+                                                 bool keep_missing);
 // All regular files below the folder, as sorted relative paths; hidden ones are left out.
 std::vector<std::string> ListFilesBelow(const std::string& folder);
 bool HasJpegName(const std::string& path);

@@ -22,13 +22,24 @@ using nlohmann::json;
 constexpr size_t kPlaceholderBytes = 9218;
 constexpr char kPlaceholderSha256[] = "0f28f49410a89e24c95acfd345210cc6f2294814584ad7c60f698fee74e46aad";
 
+// Known formats that some sets ship under the name of a JPEG; nullptr otherwise.
+const char* OtherFormat(const std::vector<uint8_t>& bytes) {
+  const std::string_view head(reinterpret_cast<const char*>(bytes.data()),
+                              std::min<size_t>(bytes.size(), 12));
+  if (head.starts_with("\x89PNG")) return "PNG";
+  if (head.starts_with("GIF8")) return "GIF";
+  if (head.starts_with("RIFF") && head.ends_with("WEBP")) return "WebP";
+  return nullptr;
+}
+
 class Import {
  public:
   Import(FileSystem& fs, const ImportTable& table, const SourceOf& source, bool needs_ids,
          const ImportOptions& options)
-      : fs_(fs), options_(options), table_path_(table.path) {
+      : fs_(fs), options_(options), table_path_(table.path), filter_(options.filter) {
     std::vector<std::string> ids;
     if (!table.path.empty()) ReadTable(table, needs_ids ? &ids : nullptr);
+    for (const ImportTable& side : table.sides) sides_.push_back(OpenSide(side));
     const JoinTable::KeyOf key = layout_ == nullptr
                                      ? JoinTable::KeyOf([](std::string_view id) { return std::string(id); })
                                      : [this](std::string_view id) { return layout_->Key(id); };
@@ -39,7 +50,15 @@ class Import {
   ImportResult Run();
 
  private:
+  // A further table with a meaning of its own.
+  struct Side {
+    std::string path;
+    std::unique_ptr<Layout> layout;
+    std::unique_ptr<JoinTable> rows;
+  };
+
   void ReadTable(const ImportTable& table, std::vector<std::string>* ids);
+  Side OpenSide(const ImportTable& table);
   std::string Fingerprint() const;
   std::string SaveState() const;
   void LoadState(const std::string& text);
@@ -55,7 +74,9 @@ class Import {
   Dictionaries dictionaries_;
   std::unique_ptr<Layout> layout_;
   std::unique_ptr<JoinTable> rows_;
+  std::vector<Side> sides_;
   std::vector<std::unique_ptr<ExtraTable>> extra_;
+  RecordFilter filter_;
   std::unique_ptr<ImageSource> source_;
   bool taken_ = true;  // whether the state that is saved holds the current file
   std::vector<uint8_t> bytes_;
@@ -65,12 +86,27 @@ class Import {
 };
 
 void Import::ReadTable(const ImportTable& table, std::vector<std::string>* ids) {
-  std::unique_ptr<CsvReader> csv = CsvReader::Open(table.path);
+  std::unique_ptr<CsvReader> csv = CsvReader::Open(table.path, table.csv);
   layout_ = table.layout(*csv);
   rows_ = std::make_unique<JoinTable>(std::move(csv), layout_->id_column(),
                                       [this](std::string_view id) { return layout_->Key(id); });
   rows_->Build(report_, [&](const CsvRow& row) { return layout_->Scan(row, dictionaries_, report_); });
+  if (table.check) table.check(rows_->size(), report_);
   if (ids != nullptr) rows_->ForEach([&](const std::string& id, int64_t) { ids->push_back(id); });
+}
+
+Import::Side Import::OpenSide(const ImportTable& table) {
+  Side side{table.path, nullptr, nullptr};
+  std::unique_ptr<CsvReader> csv = CsvReader::Open(table.path, table.csv);
+  side.layout = table.layout(*csv);
+  const Layout* layout = side.layout.get();
+  side.rows = std::make_unique<JoinTable>(std::move(csv), layout->id_column(),
+                                          [layout](std::string_view id) { return layout->Key(id); });
+  // What is wrong with rows of a side table is its own matter: the record stays.
+  ImportReport unread;
+  side.rows->Build(unread, [&](const CsvRow& row) { return layout->Scan(row, dictionaries_, unread); });
+  report_.SetTotal("rows of " + BaseName(table.path), side.rows->size());
+  return side;
 }
 
 std::string Import::Fingerprint() const {
@@ -87,14 +123,17 @@ std::string Import::Fingerprint() const {
                {"min_bytes", options_.min_image_bytes},
                {"identical", options_.drop_identical},
                {"placeholders", options_.drop_placeholders},
-               {"exif", options_.place_from_exif}};
+               {"exif", options_.place_from_exif},
+               {"filter", filter_.Fingerprint()}};
+  for (const Side& side : sides_) text["sides"].push_back(file(side.path));
   for (const std::string& path : options_.extra_csv) text["extra"].push_back(file(path));
   return Sha256Hex(text.dump());
 }
 
 std::string Import::SaveState() const {
   json state = {{"place", taken_ ? source_->PlaceBehind() : source_->PlaceBefore()},
-                {"report", report_.ToJson()}};
+                {"report", report_.ToJson()},
+                {"filter", filter_.SaveState()}};
   if (rows_ != nullptr) state["used"] = rows_->SaveUsed();
   for (const auto& table : extra_) state["extra_used"].push_back(table->rows().SaveUsed());
   return state.dump();
@@ -104,6 +143,7 @@ void Import::LoadState(const std::string& text) {
   const json state = json::parse(text);
   source_->LoadPlace(state.at("place"));
   report_ = ImportReport::FromJson(state.at("report"));
+  filter_.LoadState(state.at("filter"));
   if (rows_ != nullptr) rows_->LoadUsed(state.at("used"));
   for (size_t i = 0; i < extra_.size(); ++i) extra_[i]->rows().LoadUsed(state.at("extra_used").at(i));
 }
@@ -126,6 +166,10 @@ bool Import::Accept(const ImageFile& file, std::vector<uint8_t>& bytes, JpegInfo
   if (options_.drop_placeholders && bytes.size() == kPlaceholderBytes &&
       Sha256Hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()}) == kPlaceholderSha256) {
     report_.Count("placeholder", file.name);
+    return false;
+  }
+  if (const char* format = OtherFormat(bytes)) {
+    report_.Count("other_format", fmt::format("{}: {}", file.name, format));
     return false;
   }
   const std::optional<JpegInfo> probed = ProbeJpeg(bytes, &why);
@@ -153,19 +197,31 @@ void Import::Take(const ImageFile& file, DatasetWriter& writer) {
     row.SetInt(Col::kSrcRow, match->row);
     layout_->Map(match->fields, dictionaries_, report_, row);
     id = layout_->Id(match->fields);
+    for (Side& side : sides_) {
+      if (const std::optional<JoinTable::Match> more =
+              side.rows->Find(match->fields.at(layout_->id_column())))
+        side.layout->Map(more->fields, dictionaries_, report_, row);
+    }
   }
+  if (const char* reason = filter_.Refusal(row)) return report_.Count(reason, file.name);
   JpegInfo info;
-  if (!Accept(file, bytes_, info)) return;
+  bytes_.clear();
+  if (file.missing)
+    report_.Count("record_without_image", file.name);
+  else if (!Accept(file, bytes_, info))
+    return;
   if (row.IsMissing(Col::kLat)) {
     if (!options_.place_from_exif || !info.exif_place || !IsValid(*info.exif_place)) {
-      return report_.Count("bad_coordinates", file.name + ": no place in the table or in EXIF");
+      return report_.Count("without_place", file.name);
     }
     const LatLon place = Normalised(*info.exif_place);
     row.SetFloat(Col::kLat, place.lat_deg);
     row.SetFloat(Col::kLon, place.lon_deg);
+    if (const char* reason = filter_.Refusal(row)) return report_.Count(reason, file.name);
     report_.Count("place_from_exif", file.name);
   }
   for (const auto& table : extra_) table->Fill(id, report_, row);
+  filter_.Take(row);
   writer.Append(id, bytes_, {info.width, info.height, info.flags}, row);
 }
 

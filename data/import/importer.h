@@ -16,6 +16,7 @@
 #include "data/import/image_source.h"
 #include "data/import/import_report.h"
 #include "data/import/layout.h"
+#include "data/import/record_filter.h"
 #include "data/shard/dataset_writer.h"
 
 namespace graticule {
@@ -34,7 +35,8 @@ struct ImportOptions {
   bool drop_identical = false;         // keep the first of byte-identical images
   bool drop_placeholders = false;      // leave out the known "photo unavailable" picture
   bool place_from_exif = false;        // where the table has none
-  std::string list_below;              // count the JPEGs below this folder that the table does not name
+  RecordFilterOptions filter;
+  std::string list_below;  // count the JPEGs below this folder that the table does not name
   std::function<void(const ImportProgress&)> progress;
 };
 
@@ -42,6 +44,10 @@ struct ImportOptions {
 struct ImportTable {
   std::string path;
   std::function<std::unique_ptr<Layout>(const CsvReader&)> layout;
+  CsvOptions csv = {};
+  // Called with the number of rows once they were read; may count what is odd, or refuse the table.
+  std::function<void(int64_t rows, ImportReport& report)> check = {};
+  std::vector<ImportTable> sides = {};  // joined by the same key; fill columns that `layout` leaves open
 };
 
 struct ImportResult {

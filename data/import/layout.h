@@ -37,6 +37,15 @@ class Layout {
 std::unique_ptr<Layout> MakeOsv5mLayout(const CsvReader& csv);
 // MP16_Pro_filtered.csv or MP16_Pro_places365.csv. keep_without_country: do not drop rows without one.
 std::unique_ptr<Layout> MakeMp16ProLayout(const CsvReader& csv, bool keep_without_country);
+// The test sets of the field: their table of id, place, author and scenes under any of its published names.
+// photo_id_key: images are found by the Flickr photo id that their names end with.
+std::unique_ptr<Layout> MakeBenchmarkLayout(const CsvReader& csv, bool photo_id_key);
+// Global Streetscapes: the table of common attributes, and the tables joined to it by uuid.
+std::unique_ptr<Layout> MakeStreetscapesLayout(const CsvReader& csv);
+std::unique_ptr<Layout> MakeStreetscapesContextLayout(
+    const CsvReader& csv);                                                 // contextual: weather, light, ...
+std::unique_ptr<Layout> MakeStreetscapesCityLayout(const CsvReader& csv);  // simplemaps: city, country
+std::unique_ptr<Layout> MakeStreetscapesCreatorLayout(const CsvReader& csv);  // metadata_mly3: creator
 // Any table with an image, a latitude and a longitude column, under the usual names. exif_fallback: rows
 // without coordinates are kept, to be placed by EXIF.
 std::unique_ptr<Layout> MakeFolderLayout(const CsvReader& csv, bool exif_fallback);

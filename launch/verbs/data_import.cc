@@ -4,92 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
-#include "data/import/importer.h"
-#include "launch/options.h"
-#include "launch/progress_line.h"
+#include "base/text.h"
+#include "launch/verbs/import_command.h"
 
 namespace graticule {
 namespace {
 
 namespace po = boost::program_options;
-
-void AddCommonOptions(po::options_description& options) {
-  options.add_options()("out", po::value<std::string>()->required(), "folder to write the dataset into")(
-      "extra-csv", po::value<std::vector<std::string>>()->composing(),
-      "further table, joined by id into /aux, /time and /scene columns (may be repeated)")(
-      "max-records", po::value<int64_t>()->default_value(0), "stop after so many records; 0: all")(
-      "records-per-shard", po::value<int64_t>()->default_value(20'000), "a shard ends after so many records")(
-      "shard-mib", po::value<int64_t>()->default_value(1024), "or before its images pass this size");
-}
-
-ImportOptions CommonOptions(const Options& options, const std::string& dataset, const std::string& split) {
-  ImportOptions import;
-  import.out = options.Get<std::string>("out");
-  import.writer.dataset = dataset;
-  import.writer.split = split;
-  import.writer.records_per_shard = options.Get<int64_t>("records-per-shard");
-  const auto shard_mib = options.Get<int64_t>("shard-mib");
-  import.max_records = options.Get<int64_t>("max-records");
-  if (import.writer.records_per_shard < 1 || shard_mib < 1 || shard_mib > 65536 || import.max_records < 0) {
-    throw Error(ErrorCode::kUsage,
-                "--records-per-shard and --shard-mib must be positive, --max-records not negative");
-  }
-  import.writer.bytes_per_shard = static_cast<uint64_t>(shard_mib) << 20;
-  if (options.Has("extra-csv")) import.extra_csv = options.Get<std::vector<std::string>>("extra-csv");
-  return import;
-}
-
-void Print(const Options& options, const std::string& out, const ImportResult& result) {
-  if (!options.json()) {
-    fmt::print("{}\n{}: {} records in {} shards\n", result.report.ToText(), out, result.manifest.n_records,
-               result.manifest.shards.size());
-    return;
-  }
-  const nlohmann::json json = {{"out", out},
-                               {"records", result.manifest.n_records},
-                               {"shards", result.manifest.shards.size()},
-                               {"manifest_sha256", result.manifest.sha256},
-                               {"report", nlohmann::json::parse(result.report.ToJson())}};
-  fmt::print("{}\n", json.dump());
-}
-
-int Import(const Options& options, ImportOptions import, const ImportTable& table, const SourceOf& source,
-           bool needs_ids) {
-  ProgressLine line("import", "records");
-  const auto progress = [&](const ImportProgress& p) { line.Update(p.records, p.done, p.total); };
-  import.progress = progress;
-  const ImportResult result = ImportDataset(PosixFs(), table, source, needs_ids, import);
-  line.Finish();
-  Print(options, import.out, result);
-  return 0;
-}
-
-std::string RequireFolder(const std::string& path) {
-  if (PosixFs().IsDirectory(path)) return path;
-  throw Error(ErrorCode::kData, "there is no such folder", path, "Name the folder that holds the download.");
-}
-
-// Files directly in `folder` for which `wanted` holds, ordered by the number at the end of the stem, then by
-// name.
-std::vector<std::string> FindFiles(const std::string& folder,
-                                   const std::function<bool(const std::string&)>& wanted) {
-  const auto number = [](const std::string& name) {
-    const std::string stem = name.substr(0, name.find('.'));
-    const size_t digits = stem.find_last_not_of("0123456789") + 1;
-    return digits == stem.size() ? int64_t{-1} : std::strtoll(stem.c_str() + digits, nullptr, 10);
-  };
-  std::vector<std::string> names;
-  if (!PosixFs().IsDirectory(folder)) return names;
-  for (const std::string& name : PosixFs().List(folder)) {
-    if (wanted(name) && !PosixFs().IsDirectory(JoinPath(folder, name))) names.push_back(name);
-  }
-  std::stable_sort(names.begin(), names.end(),
-                   [&](const std::string& a, const std::string& b) { return number(a) < number(b); });
-  for (std::string& name : names) name = JoinPath(folder, name);
-  return names;
-}
 
 // "00-09,12" -> which numbers are wanted.
 std::function<bool(int64_t)> ParseNumbers(const std::string& text) {
@@ -154,6 +76,27 @@ int ImportOsv5m(const std::vector<std::string>& arguments) {
     return MakeFileSource(folder, std::move(names));
   };
   return Import(options, import, {csv, MakeOsv5mLayout}, source, false);
+}
+
+int ImportOsvMini(const std::vector<std::string>& arguments) {
+  Options options(
+      "graticule data import osv-mini --root DIR --out DIR [options]",
+      "Imports the subset of 129,000 images of OSV-5M: DIR/<split>_mini.csv, and images anywhere below\n"
+      "DIR/<split>_images or DIR itself, found by file name.");
+  options.visible().add_options()("root", po::value<std::string>()->required(), "folder of the download")(
+      "split", po::value<std::string>()->default_value("train"), "train, val or test");
+  AddCommonOptions(options.visible());
+  if (!options.Parse(arguments)) return 0;
+  const std::string root = RequireFolder(options.Get<std::string>("root")),
+                    split = options.Get<std::string>("split");
+  ImportOptions import = CommonOptions(options, "osv-mini", split);
+  import.writer.licence_note = "CC-BY-SA-4.0; images by their Mapillary authors, CC-BY-SA";
+  const std::string own = JoinPath(root, split + "_images");
+  const std::string folder = PosixFs().IsDirectory(own) ? own : root;
+  const auto source = [&](const std::vector<std::string>& ids) {
+    return MakeKeyedFileSource(folder, ids, false);
+  };
+  return Import(options, import, {JoinPath(root, split + "_mini.csv"), MakeOsv5mLayout}, source, true);
 }
 
 int ImportMp16Pro(const std::vector<std::string>& arguments) {
@@ -228,27 +171,56 @@ int ImportFolder(const std::vector<std::string>& arguments) {
   return Import(options, import, table, source, true);
 }
 
+struct Source {
+  const char* name;
+  const char* what;
+  std::function<int(const std::vector<std::string>&)> import;
+};
+
+const std::vector<Source>& Sources() {
+  const auto benchmark = [](const char* name) {
+    return [name](const std::vector<std::string>& arguments) { return ImportBenchmark(name, arguments); };
+  };
+  static const std::vector<Source> sources = {
+      {"osv5m", "OSV-5M: zips and a table, read in place", ImportOsv5m},
+      {"osv-mini", "OSV-mini-129k", ImportOsvMini},
+      {"mp16pro", "MP16-Pro: slices of one tar, read in place", ImportMp16Pro},
+      {"streetscapes", "NUS Global Streetscapes: joined tables, images by uuid", ImportStreetscapes},
+      {"im2gps", "IM2GPS test set (237 photos)", benchmark("im2gps")},
+      {"im2gps3k", "IM2GPS3K test set (2,997 photos with a place)", benchmark("im2gps3k")},
+      {"yfcc4k", "YFCC4K test set (4,536 photos)", benchmark("yfcc4k")},
+      {"yfcc26k", "YFCC26K validation set (25,600 photos)", benchmark("yfcc26k")},
+      {"folder", "photos and a CSV, or photos with EXIF positions", ImportFolder},
+      {"coordinates", "places without images, for cells and galleries", ImportCoordinates},
+  };
+  return sources;
+}
+
 int Run(const std::vector<std::string>& arguments) {
-  const std::string source = arguments.empty() ? "" : arguments[0];
+  const std::string name = arguments.empty() ? "" : arguments[0];
   const std::vector<std::string> rest(arguments.empty() ? arguments.begin() : arguments.begin() + 1,
                                       arguments.end());
-  if (source == "osv5m") return ImportOsv5m(rest);
-  if (source == "mp16pro") return ImportMp16Pro(rest);
-  if (source == "folder") return ImportFolder(rest);
-  if (source == "--help" || source == "-h") {
-    fmt::print(
-        "usage: graticule data import osv5m | mp16pro | folder [options]\n\n`... --help` explains each.\n");
+  std::vector<std::string> names;
+  for (const Source& source : Sources()) {
+    if (source.name == name) return source.import(rest);
+    names.push_back(source.name);
+  }
+  if (name == "--help" || name == "-h") {
+    fmt::print("usage: graticule data import <source> [options]\n\n");
+    for (const Source& source : Sources()) fmt::print("  {:<14} {}\n", source.name, source.what);
+    fmt::print("\n`graticule data import <source> --help` explains one.\n");
     return 0;
   }
+  const std::string nearest = Nearest(name, names);
   throw Error(ErrorCode::kUsage,
-              source.empty() ? "no source is named" : fmt::format("unknown source \"{}\"", source), "",
-              "Sources: osv5m, mp16pro, folder.");
+              name.empty() ? "no source is named"
+                           : fmt::format("unknown source \"{}\"{}", name,
+                                         nearest.empty() ? "" : fmt::format("; did you mean {}?", nearest)),
+              "", fmt::format("Sources: {}.", fmt::join(names, ", ")));
 }
 
 }  // namespace
 
-Verb DataImportVerb() {
-  return {"data import", "turn a download (osv5m, mp16pro) or a folder of photos into a dataset", Run};
-}
+Verb DataImportVerb() { return {"data import", "turn a download or a folder of photos into a dataset", Run}; }
 
 }  // namespace graticule

@@ -1,4 +1,4 @@
-// `graticule data import osv5m | mp16pro | folder`: from a download to a sealed dataset.
+// `graticule data import <source>`: from a download to a sealed dataset.
 #pragma once
 
 #include "launch/verb.h"

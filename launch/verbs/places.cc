@@ -50,7 +50,7 @@ Places FromCsv(const std::string& path) {
 }
 
 Places FromDataset(const std::vector<std::string>& folders, const std::vector<std::string>& split) {
-  const auto dataset = Dataset::Open(folders, {.split = split});
+  const auto dataset = Dataset::Open(folders, {.split = split, .without_images = true});
   Places places;
   for (int64_t record = 0; record < dataset->size(); ++record) {
     const LatLon place = dataset->place(record);

@@ -51,6 +51,19 @@ TEST(Csv, SaysWhereAQuoteIsWrong) {
   EXPECT_NE(FailureOf([] { ReadAll("a,b,a\n"); }).find("\"a\" occurs twice"), std::string::npos);
 }
 
+TEST(Csv, ReadsTabsWithoutHeaderAndWithoutQuotes) {
+  CsvReader csv(MemoryFile("1\t\"half\ta,b\n2\tq\"\t\n"), "t.tsv", {'\t', {"id", "title", "tags"}});
+  CsvRow row;
+  ASSERT_TRUE(csv.Next(row));
+  EXPECT_EQ(row.fields, (std::vector<std::string>{"1", "\"half", "a,b"}));
+  EXPECT_EQ(csv.ReadAt(row.offset, row.bytes), row.fields);
+  ASSERT_TRUE(csv.Next(row));
+  EXPECT_EQ(row.fields, (std::vector<std::string>{"2", "q\"", ""}));
+  EXPECT_TRUE(row.complete);
+  EXPECT_EQ(row.row, 1);
+  EXPECT_FALSE(csv.Next(row));
+}
+
 TEST(Csv, KnowsWhatSpreadsheetsWriteInsteadOfCommas) {
   EXPECT_NE(FailureOf([] { ReadAll("image;lat;lon\na.jpg;1,5;2,5\n"); }).find("not divided by commas"),
             std::string::npos);
