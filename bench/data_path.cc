@@ -1,8 +1,12 @@
 // How fast images travel from JPEG bytes to the batch. Run by bench/data_path.py, which prepares the files,
-// runs torchvision and Pillow on the same ones in turn, and writes bench/results/data_path.md.
-//   bench_data_path FOLDER SECONDS decode | resize | pipeline | pipeline-avx2      one thread, images per CPU
-//   second bench_data_path FOLDER SECONDS loader THREADS LOAD     LOAD: share of the loader's rate that the
-//   consumer asks for
+// runs the peers on the same ones in turn, and writes bench/results/data_path.md. One thread, images per CPU
+// second:
+//   bench_data_path FOLDER SECONDS decode            whole images
+//   bench_data_path FOLDER SECONDS resize            crops of one decoded image
+//   bench_data_path FOLDER SECONDS part LOW exact|fast [KERNEL]   decodes what crops of LOW to 1 of the area
+//   need bench_data_path FOLDER SECONDS crop LOW exact|fast [KERNEL]   and resamples it
+// and for the loader as a whole, LOAD being the share of its rate that the consumer asks for:
+//   bench_data_path FOLDER SECONDS loader THREADS LOAD
 #include <fmt/format.h>
 #include <time.h>
 
@@ -78,18 +82,40 @@ double Rate(double seconds, const std::function<void(int64_t)>& one) {
   return static_cast<double>(done) / (CpuSeconds() - begin);
 }
 
-void SingleThread(const std::string& mode, double seconds, const std::vector<std::vector<uint8_t>>& files) {
-  const AugmentOptions augment;  // random-resized-crop to 224, 0.9..1 of the area
+void Whole(const std::string& mode, double seconds, const std::vector<std::vector<uint8_t>>& files) {
   JpegDecoder decoder;
-  Cropper cropper(augment, mode == "pipeline-avx2" ? ResizeKernel::kAvx2 : ResizeKernel::kFastest);
+  Cropper cropper({});  // random-resized-crop to 224, 0.9..1 of the area
   Image image;
   decoder.Decode(files[0], {}, image);
   std::vector<uint8_t> out(3 * 224 * 224);
   const double rate = Rate(seconds, [&](int64_t i) {
-    if (mode != "resize") decoder.Decode(files[i % files.size()], {.apply_orientation = true}, image);
-    if (mode == "decode") return;
+    if (mode == "decode") {
+      decoder.Decode(files[i % files.size()], {.apply_orientation = true}, image);
+      return;
+    }
     Rng rng(1, {.epoch = 0, .index = static_cast<uint64_t>(i), .view = 0, .purpose = Purpose::kCrop});
     cropper.Crop(image, rng, out.data());
+  });
+  fmt::print("{{\"images_per_s\": {:.1f}}}\n", rate);
+}
+
+// The loader's own steps: plan, decode the part, resample.
+void Parts(bool resample, const AugmentOptions& augment, ResizeKernel kernel, double seconds,
+           const std::vector<std::vector<uint8_t>>& files) {
+  JpegDecoder decoder;
+  Cropper cropper(augment, kernel);
+  Image image;
+  std::vector<uint8_t> out(3 * 224 * 224);
+  const double rate = Rate(seconds, [&](int64_t i) {
+    Rng rng(1, {.epoch = 0, .index = static_cast<uint64_t>(i), .view = 0, .purpose = Purpose::kCrop});
+    ResizePlan plan;
+    const auto part = [&](int width, int height) {
+      plan = cropper.Plan(width, height, rng);
+      return cropper.PartOf({&plan, 1});
+    };
+    const JpegInfo shown =
+        decoder.Decode(files[i % files.size()], {.apply_orientation = true, .part = part}, image);
+    if (resample) cropper.Crop(image, shown, plan, out.data());
   });
   fmt::print("{{\"images_per_s\": {:.1f}}}\n", rate);
 }
@@ -135,8 +161,15 @@ int main(int argc, char** argv) {
     auto files = graticule::ReadFolder(a.at(0));
     if (a.at(2) == "loader") {
       graticule::WholeLoader(seconds, std::move(files), std::stoi(a.at(3)), std::stod(a.at(4)));
+    } else if (a.at(2) == "part" || a.at(2) == "crop") {
+      graticule::AugmentOptions augment;
+      augment.scale_min = std::stod(a.at(3));
+      augment.decode = a.at(4);
+      const auto kernel =
+          a.size() > 5 && a[5] == "avx2" ? graticule::ResizeKernel::kAvx2 : graticule::ResizeKernel::kFastest;
+      graticule::Parts(a.at(2) == "crop", augment, kernel, seconds, files);
     } else {
-      graticule::SingleThread(a.at(2), seconds, files);
+      graticule::Whole(a.at(2), seconds, files);
     }
     return 0;
   } catch (const graticule::Error& error) {
@@ -144,7 +177,7 @@ int main(int argc, char** argv) {
     return error.exit_code();
   } catch (const std::exception&) {
     fmt::print(stderr,
-               "usage: bench_data_path FOLDER SECONDS decode|resize|pipeline|loader [THREADS LOAD]\n");
+               "usage: bench_data_path FOLDER SECONDS decode|resize|part|crop|loader ... (see its source)\n");
     return 2;
   }
 }

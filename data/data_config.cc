@@ -38,6 +38,10 @@ void DataConfig::Bind(Section& s) {
       "val_split", &val_split,
       {.help = "splits of the evaluation folders to use; empty: all records", .on_resume = OnResume::kFree});
   s.Sub("augment", &augment, "crop and resize of training images");
+  s.Choice("decode", &decode, {"exact", "fast"},
+           "fast: training images of twice the crop's size or more are reduced while they are decoded; close "
+           "to, but "
+           "not, the bytes that Pillow gives");
   s.Choice("exif_orientation", &exif_orientation, {"apply", "ignore"},
            "whether an image is turned as its EXIF tag asks, in training, evaluation and prediction alike");
   s.Field("threads", &threads,
@@ -68,6 +72,7 @@ void DataConfig::Bind(Section& s) {
 AugmentOptions DataConfig::TrainAugment(int64_t image_size) const {
   AugmentOptions options = EvalAugment(image_size);
   options.kind = augment.kind;
+  options.decode = decode;
   options.scale_min = augment.scale.at(0);
   options.scale_max = augment.scale.at(1);
   options.ratio_min = augment.ratio.at(0);

@@ -27,6 +27,7 @@ struct DataConfig {
   std::vector<std::string> train_split = {"train"};
   std::vector<std::string> val_split = {"val"};  // an empty list keeps all records
   AugmentConfig augment;
+  std::string decode = "exact";            // or "fast"; training only
   std::string exif_orientation = "apply";  // or "ignore"; the same in train, eval and predict
   int64_t threads = 0;                     // 0: CPUs of the rank's affinity mask
   int64_t depth = 3;

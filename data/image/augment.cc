@@ -70,14 +70,50 @@ ResizePlan PlanCentreCrop(int width, int height, int64_t image_size) {
 Cropper::Cropper(const AugmentOptions& options, ResizeKernel kernel)
     : options_(options),
       random_(IndexOf(options.kind, "centre_crop", "random_resized_crop", "kind") == 1),
+      fast_(IndexOf(options.decode, "exact", "fast", "decode") == 1),
       filter_(IndexOf(options.filter, "bilinear", "bicubic", "filter") == 1 ? Filter::kBicubic
                                                                             : Filter::kBilinear),
       resizer_(kernel) {}
 
+ResizePlan Cropper::Plan(int width, int height, Rng& rng) const {
+  return random_ ? PlanRandomResizedCrop(width, height, options_, rng)
+                 : PlanCentreCrop(width, height, options_.image_size);
+}
+
+JpegPart Cropper::PartOf(std::span<const ResizePlan> plans) const {
+  Box all = plans[0].source;
+  int reduce = fast_ ? 8 : 1;
+  for (const ResizePlan& plan : plans) {
+    const Box& box = plan.source;
+    const int right = std::max(all.x + all.width, box.x + box.width);
+    const int bottom = std::max(all.y + all.height, box.y + box.height);
+    all.x = std::min(all.x, box.x);
+    all.y = std::min(all.y, box.y);
+    all.width = right - all.x;
+    all.height = bottom - all.y;
+    // Never enlarge what was reduced.
+    while (reduce > 1 && (box.width < reduce * plan.full_width || box.height < reduce * plan.full_height))
+      reduce /= 2;
+  }
+  return {all, reduce};
+}
+
+void Cropper::Crop(const Image& image, const JpegInfo& shown, const ResizePlan& plan, uint8_t* out) {
+  ResizePlan here = plan;
+  Box& box = here.source;
+  box.x -= shown.shown.x;
+  box.y -= shown.shown.y;
+  if (shown.reduce > 1) {
+    const auto reduced = [&](int length) { return (length + shown.reduce / 2) / shown.reduce; };
+    box = {reduced(box.x), reduced(box.y), std::max(1, reduced(box.width)), std::max(1, reduced(box.height))};
+    box.width = std::min(box.width, image.width - box.x);
+    box.height = std::min(box.height, image.height - box.y);
+  }
+  resizer_.Resize(image.view(), here, filter_, out);
+}
+
 void Cropper::Crop(const Image& image, Rng& rng, uint8_t* out) {
-  const ResizePlan plan = random_ ? PlanRandomResizedCrop(image.width, image.height, options_, rng)
-                                  : PlanCentreCrop(image.width, image.height, options_.image_size);
-  resizer_.Resize(image.view(), plan, filter_, out);
+  resizer_.Resize(image.view(), Plan(image.width, image.height, rng), filter_, out);
 }
 
 }  // namespace graticule

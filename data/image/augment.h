@@ -8,9 +8,11 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "base/rng.h"
 #include "data/image/augment_options.h"
+#include "data/image/jpeg_decode.h"
 #include "data/image/resize.h"
 
 namespace graticule {
@@ -28,12 +30,18 @@ class Cropper {
  public:
   explicit Cropper(const AugmentOptions& options, ResizeKernel kernel = ResizeKernel::kFastest);
   bool random() const { return random_; }
+  // What becomes of an image of this size. `rng` is not touched by a centre crop.
+  ResizePlan Plan(int width, int height, Rng& rng) const;
+  // The pixels that these plans need, and whether half of them or fewer will do.
+  JpegPart PartOf(std::span<const ResizePlan> plans) const;
+  // Writes image_size x image_size RGB pixels to `out`; `image` shows a part that holds what the plan needs.
+  void Crop(const Image& image, const JpegInfo& shown, const ResizePlan& plan, uint8_t* out);
   // Writes image_size x image_size RGB pixels to `out`. `rng` is not touched by a centre crop.
   void Crop(const Image& image, Rng& rng, uint8_t* out);
 
  private:
   AugmentOptions options_;
-  bool random_;
+  bool random_, fast_;
   Filter filter_;
   Resizer resizer_;
 };

@@ -13,6 +13,8 @@ struct AugmentOptions {
   double ratio_min = 0.75, ratio_max = 4.0 / 3.0;  // width / height
   std::string filter = "bicubic";                  // or "bilinear"
   bool apply_exif_orientation = true;
+  std::string decode =
+      "exact";  // or "fast": large images are reduced by the inverse DCT before they are resampled
 };
 
 }  // namespace graticule

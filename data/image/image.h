@@ -16,6 +16,12 @@ struct ImageView {
   const uint8_t* row(int y) const { return rgb + y * stride; }
 };
 
+// A rectangle of pixels.
+struct Box {
+  int x = 0, y = 0, width = 0, height = 0;
+  bool operator==(const Box&) const = default;
+};
+
 struct Image {
   int width = 0, height = 0;
   std::vector<uint8_t> rgb;  // [height, width, 3]

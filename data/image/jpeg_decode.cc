@@ -170,6 +170,31 @@ struct JpegDecoder::State {
     return complete;
   }
 
+  // As RowsStep for the part of the output that lies in `box`, which grows by one block of coefficients on
+  // every side: chroma is interpolated across blocks, and at a border that is not the image's it would be
+  // wrong.
+  void PartStep(const Box& box, Image& out, Box& shown) {
+    const int block_width = info.max_h_samp_factor * info.min_DCT_scaled_size;
+    const int block_height = info.max_v_samp_factor * info.min_DCT_scaled_size;
+    const int width = static_cast<int>(info.output_width), height = static_cast<int>(info.output_height);
+    const int left = std::max(0, (box.x / block_width - 1) * block_width);
+    const int right =
+        std::min(width, (box.x + box.width + block_width - 1) / block_width * block_width + block_width);
+    const int top = std::max(0, (box.y / block_height - 1) * block_height);
+    const int bottom = box.y + box.height;
+    auto x = static_cast<JDIMENSION>(left), columns = static_cast<JDIMENSION>(right - left);
+    if (right - left < width) jpeg_crop_scanline(&info, &x, &columns);
+    shown = {static_cast<int>(x), top, static_cast<int>(info.output_width), std::min(bottom, height) - top};
+    out.Reset(shown.width, shown.height);
+    if (top > 0) jpeg_skip_scanlines(&info, static_cast<JDIMENSION>(top));
+    const size_t stride = size_t{3} * info.output_width;
+    while (static_cast<int>(info.output_scanline) < bottom) {
+      JSAMPROW row = out.rgb.data() + stride * (info.output_scanline - static_cast<JDIMENSION>(top));
+      jpeg_read_scanlines(&info, &row, 1);
+    }
+    jpeg_abort_decompress(&info);
+  }
+
   // Runs one step; an error inside libjpeg becomes Error(kData).
   template <typename Step>
   void Run(Step step) {
@@ -216,6 +241,24 @@ JpegInfo JpegDecoder::State::Header(std::span<const uint8_t> jpeg, const JpegOpt
           .progressive = info.progressive_mode != 0};
 }
 
+namespace {
+
+// Whether decoding a part finds the same files bad as decoding everything: in one scan only missing bytes
+// make a file bad, and none are missing where the end marker stands.
+bool PartsAreSafe(const jpeg_decompress_struct& info, std::span<const uint8_t> jpeg) {
+  return info.num_components != 4 && !jpeg_has_multiple_scans(const_cast<j_decompress_ptr>(&info)) &&
+         jpeg.size() > 4 && jpeg[jpeg.size() - 2] == 0xFF && jpeg[jpeg.size() - 1] == JPEG_EOI;
+}
+
+// The part in reduced pixels, rounded outwards.
+Box Reduced(const Box& box, int reduce) {
+  const int x = box.x / reduce, y = box.y / reduce;
+  return {x, y, (box.x + box.width + reduce - 1) / reduce - x,
+          (box.y + box.height + reduce - 1) / reduce - y};
+}
+
+}  // namespace
+
 JpegDecoder::JpegDecoder() : state_(std::make_unique<State>()) {}
 JpegDecoder::~JpegDecoder() = default;
 
@@ -230,6 +273,22 @@ JpegInfo JpegDecoder::Decode(std::span<const uint8_t> jpeg, const JpegOptions& o
   State& state = *state_;
   JpegInfo info = state.Header(jpeg, options);
   const bool turn = options.apply_orientation && info.orientation != 1;
+  if (options.part && !turn && PartsAreSafe(state.info, jpeg)) {
+    const JpegPart part = options.part(info.width, info.height);
+    GRATICULE_CHECK(part.reduce == 1 || part.reduce == 2 || part.reduce == 4 || part.reduce == 8);
+    info.reduce = part.reduce;
+    Box shown;
+    state.Run([&] {
+      state.info.scale_num = 8 / static_cast<unsigned>(part.reduce);
+      state.info.scale_denom = 8;
+      state.StartStep();
+      state.PartStep(Reduced(part.box, part.reduce), out, shown);
+    });
+    info.shown = {shown.x * part.reduce, shown.y * part.reduce, shown.width * part.reduce,
+                  shown.height * part.reduce};
+    info.warnings = state.errors.warnings;
+    return info;
+  }
   Image& target = turn ? state.upright : out;
   state.Run([&] { state.StartStep(); });
   target.Reset(info.width, info.height);
@@ -245,6 +304,7 @@ JpegInfo JpegDecoder::Decode(std::span<const uint8_t> jpeg, const JpegOptions& o
            "Fetch the image again; a damaged file cannot be trained on.");
   }
   if (turn) ApplyOrientation(target, info.orientation, out);
+  info.shown = {0, 0, out.width, out.height};
   return info;
 }
 

@@ -6,11 +6,18 @@
 // that says what was found; nothing outside the decoder changes except the contents of `out`. A decoder owns
 // its libjpeg state and scratch memory: one per thread, reused for image after image.
 //
+// A caller that needs a part only says so with `part`: of a baseline file in one scan, whole and upright,
+// only the pixels around that part are made (the entropy code before it is still read), byte for byte those
+// of the whole image. `reduce` asks for a half, a quarter or an eighth of the size straight out of the
+// inverse DCT, which is faster and no longer what Pillow gives. Whether a file is bad never depends on the
+// part.
+//
 //   JpegDecoder decoder;
 //   JpegInfo info = decoder.Decode(bytes, {.apply_orientation = true}, image);
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -24,10 +31,20 @@ struct JpegLimits {
   int max_scans = 100;             // a progressive photograph has about ten
 };
 
+// What a caller needs of an image: `box` in pixels of the upright image; reduce is 1, 2, 4 or 8.
+struct JpegPart {
+  Box box;
+  int reduce = 1;
+};
+
+struct JpegInfo;
+
 struct JpegOptions {
   bool apply_orientation = false;
   bool allow_truncated = false;  // true: what is missing stays gray and info.truncated is set
   JpegLimits limits;
+  // Asked once the size is known (upright width and height); empty: the whole image.
+  std::function<JpegPart(int width, int height)> part;
 };
 
 struct JpegInfo {
@@ -37,6 +54,10 @@ struct JpegInfo {
   bool progressive = false;
   bool truncated = false;  // the bytes ended before the last row
   int64_t warnings = 0;    // recoverable damage that libjpeg reported
+  // What `out` shows: this box of the upright image, reduced so many times. The box holds the part that was
+  // asked for, and its corner is at a multiple of `reduce`.
+  Box shown;
+  int reduce = 1;
 };
 
 class JpegDecoder {

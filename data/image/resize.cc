@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "data/image/resize_kernels.h"
+#include "data/image/resize_vbmi.h"
 
 namespace graticule {
 
@@ -57,6 +58,9 @@ void ComputeWeights(Filter filter, int in, int out, int begin, int size, AxisWei
           static_cast<int32_t>(fixed < 0 ? fixed - 0.5 : fixed + 0.5);
     }
   }
+}
+
+void PackPairs(AxisWeights& weights) {
   weights.high_pairs.resize(weights.weight.size() / 2);
   weights.low_pairs.resize(weights.weight.size() / 2);
   constexpr int32_t kLowMask = (1 << kernels::kLowBits) - 1;
@@ -72,10 +76,15 @@ void ComputeWeights(Filter filter, int in, int out, int begin, int size, AxisWei
 }
 
 Resizer::Resizer(ResizeKernel kernel)
-    : kernel_(kernel == ResizeKernel::kFastest ? ResizeKernel::kAvx512 : kernel) {
+    : kernel_(kernel == ResizeKernel::kFastest ? ResizeKernel::kVbmi : kernel),
+      blocks_(std::make_unique<kernels::BlockWeights>()) {
+  if (kernel_ == ResizeKernel::kVbmi && !kernels::HasVbmi()) kernel_ = ResizeKernel::kAvx512;
   if (kernel_ == ResizeKernel::kAvx512 && !kernels::HasAvx512()) kernel_ = ResizeKernel::kAvx2;
   if (kernel_ == ResizeKernel::kAvx2 && !kernels::HasAvx2()) kernel_ = ResizeKernel::kPortable;
 }
+
+Resizer::~Resizer() = default;
+Resizer::Resizer(Resizer&&) noexcept = default;
 
 void Resizer::Resize(ImageView in, const ResizePlan& plan, Filter filter, uint8_t* out) {
   GRATICULE_CHECK(Inside(plan.source, in.width, in.height), "box outside the image");
@@ -85,6 +94,10 @@ void Resizer::Resize(ImageView in, const ResizePlan& plan, Filter filter, uint8_
   ComputeWeights(filter, plan.source.height, plan.full_height, window.y, window.height, down_);
   const int first_row = down_.first.front();
   const int rows = down_.first.back() + down_.count.back() - first_row;
+  if (kernel_ == ResizeKernel::kVbmi && down_.taps <= kernels::kMaxColumnTaps &&
+      kernels::MakeBlockWeights(across_, window.width, *blocks_))
+    return ResizePlanes(in, plan, first_row, rows, out);
+  for (AxisWeights* axis : {&across_, &down_}) PackPairs(*axis);
   Horizontal(in, plan.source, first_row, rows, window.width);
   Vertical(first_row, 3 * window.width, window.height, out);
 }
@@ -110,7 +123,8 @@ void Resizer::Horizontal(ImageView in, const Box& source, int first_row, int row
     std::memcpy(copy.data(), row, used);
     return copy.data();
   };
-  const int at_once = kernel_ == ResizeKernel::kAvx512 ? 4 : 2;
+  const bool avx512 = kernel_ >= ResizeKernel::kAvx512;
+  const int at_once = avx512 ? 4 : 2;
   for (int r = 0; r < rows; r += at_once) {
     const uint8_t* from[4];
     uint8_t* to[4];
@@ -119,7 +133,7 @@ void Resizer::Horizontal(ImageView in, const Box& source, int first_row, int row
       from[k] = readable(row, copies_[k]);
       to[k] = rows_.data() + row_bytes * row;
     }
-    if (kernel_ == ResizeKernel::kAvx512) {
+    if (avx512) {
       kernels::RowsAvx512(from, across_, width, to);
     } else {
       kernels::RowsAvx2(from, across_, width, to);
@@ -127,8 +141,28 @@ void Resizer::Horizontal(ImageView in, const Box& source, int first_row, int row
   }
 }
 
+void Resizer::ResizePlanes(ImageView in, const ResizePlan& plan, int first_row, int rows, uint8_t* out) {
+  const int width = plan.window.width, row_bytes = 3 * width;
+  const size_t plane_bytes = static_cast<size_t>(plan.source.width) + kernels::kPlaneSlack;
+  planes_.resize(3 * plane_bytes);
+  uint8_t* const planes[3] = {planes_.data(), planes_.data() + plane_bytes, planes_.data() + 2 * plane_bytes};
+  rows_.resize(static_cast<size_t>(row_bytes) * rows + kernels::kSlack);
+  for (int r = 0; r < rows; ++r) {
+    kernels::TakeApart(in.row(plan.source.y + first_row + r) + ptrdiff_t{3} * plan.source.x,
+                       plan.source.width, planes);
+    kernels::RowOfPlanes(planes, *blocks_, width, rows_.data() + static_cast<size_t>(row_bytes) * r);
+  }
+  std::vector<uint8_t>& line = copies_[0];
+  line.resize(static_cast<size_t>(row_bytes));
+  for (int i = 0; i < plan.window.height; ++i) {
+    const uint8_t* top = rows_.data() + static_cast<int64_t>(down_.first[i] - first_row) * row_bytes;
+    kernels::ColumnOfBytes(top, row_bytes, down_, i, row_bytes, line.data());
+    kernels::PutTogether(line.data(), width, out + static_cast<int64_t>(row_bytes) * i);
+  }
+}
+
 void Resizer::Vertical(int first_row, int row_bytes, int height, uint8_t* out) const {
-  const auto column = kernel_ == ResizeKernel::kAvx512 ? kernels::ColumnAvx512
+  const auto column = kernel_ >= ResizeKernel::kAvx512 ? kernels::ColumnAvx512
                       : kernel_ == ResizeKernel::kAvx2 ? kernels::ColumnAvx2
                                                        : kernels::ColumnPortable;
   for (int i = 0; i < height; ++i) {

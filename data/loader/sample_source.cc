@@ -80,8 +80,8 @@ int64_t SampleSource::Fill(int64_t epoch, int64_t position, Workspace& work, uin
   const int64_t n = dataset_->size();
   int64_t record = RecordAt(epoch, position);
   for (int64_t tried = 0; tried < n; ++tried, record = (record + 1) % n) {
-    if (!IsKnownBad(record) && Load(record, work)) {
-      Crop(epoch, position, work, images_VHWC);
+    if (!IsKnownBad(record) && Load(record, epoch, position, work)) {
+      Crop(work, images_VHWC);
       return record;
     }
     if (!options_.drop_last) {
@@ -94,7 +94,7 @@ int64_t SampleSource::Fill(int64_t epoch, int64_t position, Workspace& work, uin
               dataset_->Locate(0), "Run `graticule data verify` on the dataset.");
 }
 
-bool SampleSource::Load(int64_t record, Workspace& work) {
+bool SampleSource::Load(int64_t record, int64_t epoch, int64_t position, Workspace& work) {
   const auto begin = std::chrono::steady_clock::now();
   try {
     dataset_->ReadImage(record, work.bytes);
@@ -105,8 +105,14 @@ bool SampleSource::Load(int64_t record, Workspace& work) {
   work.read_s += Seconds(begin);
   const auto decode_begin = std::chrono::steady_clock::now();
   try {
-    work.decoder.Decode(work.bytes, {.apply_orientation = options_.augment.apply_exif_orientation},
-                        work.image);
+    work.plans.clear();
+    const auto part = [&](int width, int height) {
+      Plan(width, height, epoch, position, work);
+      return work.cropper.PartOf(work.plans);
+    };
+    work.shown = work.decoder.Decode(
+        work.bytes, {.apply_orientation = options_.augment.apply_exif_orientation, .part = part}, work.image);
+    if (work.plans.empty()) Plan(work.image.width, work.image.height, epoch, position, work);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kData) throw;
     Quarantine(record, error.message());
@@ -116,16 +122,21 @@ bool SampleSource::Load(int64_t record, Workspace& work) {
   return true;
 }
 
-void SampleSource::Crop(int64_t epoch, int64_t position, Workspace& work, uint8_t* images_VHWC) const {
-  const auto begin = std::chrono::steady_clock::now();
-  const int64_t side = options_.augment.image_size;
+void SampleSource::Plan(int width, int height, int64_t epoch, int64_t position, Workspace& work) const {
   for (int64_t view = 0; view < options_.views; ++view) {
     Rng rng(options_.seed, {.epoch = static_cast<uint64_t>(epoch),
                             .index = static_cast<uint64_t>(position),
                             .view = static_cast<uint32_t>(view),
                             .purpose = Purpose::kCrop});
-    work.cropper.Crop(work.image, rng, images_VHWC + view * side * side * 3);
+    work.plans.push_back(work.cropper.Plan(width, height, rng));
   }
+}
+
+void SampleSource::Crop(Workspace& work, uint8_t* images_VHWC) const {
+  const auto begin = std::chrono::steady_clock::now();
+  const int64_t side = options_.augment.image_size;
+  for (int64_t view = 0; view < options_.views; ++view)
+    work.cropper.Crop(work.image, work.shown, work.plans[view], images_VHWC + view * side * side * 3);
   work.decode_s += Seconds(begin);
 }
 

@@ -30,6 +30,8 @@ class SampleSource {
     Cropper cropper;
     std::vector<uint8_t> bytes;
     Image image;
+    JpegInfo shown;
+    std::vector<ResizePlan> plans;  // one per view
     double read_s = 0, decode_s = 0;
   };
 
@@ -49,9 +51,11 @@ class SampleSource {
  private:
   bool IsKnownBad(int64_t record) const;
   void Quarantine(int64_t record, const std::string& reason);
-  // Reads and decodes; false if the record is bad.
-  bool Load(int64_t record, Workspace& work);
-  void Crop(int64_t epoch, int64_t position, Workspace& work, uint8_t* images_VHWC) const;
+  // Reads and decodes what the views at this position need; false if the record is bad.
+  bool Load(int64_t record, int64_t epoch, int64_t position, Workspace& work);
+  // What becomes of the views at this position, for an image of this size.
+  void Plan(int width, int height, int64_t epoch, int64_t position, Workspace& work) const;
+  void Crop(Workspace& work, uint8_t* images_VHWC) const;
 
   std::shared_ptr<const Dataset> dataset_;
   LoaderOptions options_;

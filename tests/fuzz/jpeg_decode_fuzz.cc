@@ -14,7 +14,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const JpegOptions options{.apply_orientation = (data[0] & 1) != 0,
                             .allow_truncated = (data[0] & 2) != 0,
                             .limits = {.max_pixels = 1 << 18, .max_memory = 8 << 20, .max_scans = 12}};
+  const auto part = [&](int width, int height) {
+    const int x = data[0] % width, y = data[0] % height;
+    return JpegPart{{x, y, width - x, (height - y + 1) / 2}, 1 << (data[0] >> 6)};
+  };
   try {
+    if ((data[0] & 8) != 0) {
+      JpegOptions some = options;
+      some.part = part;
+      decoder.Decode({data + 1, size - 1}, some, image);
+    }
     decoder.Decode({data + 1, size - 1}, options, image);
     std::vector<uint8_t> out(3 * 16 * 16);
     Rng rng(1, {.purpose = Purpose::kCrop});

@@ -55,9 +55,10 @@ void Resize(const std::vector<std::string>& a) {
       {number(3), number(4), number(5), number(6)}, number(7), number(8), {0, 0, number(7), number(8)}};
   std::vector<uint8_t> out(size_t{3} * number(7) * number(8));
   const std::string kernel = a.at(10);
-  Resizer resizer(kernel == "avx512" ? ResizeKernel::kAvx512
-                  : kernel == "avx2" ? ResizeKernel::kAvx2
-                                     : ResizeKernel::kPortable);
+  Resizer resizer(kernel == "vbmi"     ? ResizeKernel::kVbmi
+                  : kernel == "avx512" ? ResizeKernel::kAvx512
+                  : kernel == "avx2"   ? ResizeKernel::kAvx2
+                                       : ResizeKernel::kPortable);
   resizer.Resize(image.view(), plan, FilterOf(a.at(9)), out.data());
   WriteAll(a.at(11), out);
 }

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <cstring>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -110,6 +112,102 @@ TEST(JpegDecoder, DamagedFilesDecodeOrAreRefused) {
   }
   EXPECT_GT(refused, 50);
   EXPECT_GT(decoded, 50);
+}
+
+// Noise, so that every block and every chroma sample differs from its neighbours.
+std::vector<uint8_t> NoisyJpeg(int width, int height, SampleCoding coding, bool progressive = false) {
+  coding.noise = true;
+  return SampleJpeg(width, height, 1, 60, progressive, coding);
+}
+
+const SampleCoding kCodings[] = {{.h = 2, .v = 2}, {.h = 2, .v = 1}, {.h = 1, .v = 1},
+                                 {.h = 1, .v = 2}, {.h = 4, .v = 1}, {.h = 2, .v = 2, .restart_rows = 1},
+                                 {.gray = true}};
+
+TEST(JpegDecoder, APartHasThePixelsOfTheWhole) {
+  JpegDecoder decoder;
+  Image whole, part;
+  std::mt19937_64 random(5);
+  int64_t made = 0, of = 0;
+  for (const SampleCoding& coding : kCodings) {
+    for (const auto& [width, height] : {std::pair{640, 480}, std::pair{201, 333}, std::pair{37, 21}}) {
+      const auto jpeg = NoisyJpeg(width, height, coding);
+      decoder.Decode(jpeg, {}, whole);
+      for (int trial = 0; trial < 60; ++trial) {
+        const int w = 1 + static_cast<int>(random() % width), h = 1 + static_cast<int>(random() % height);
+        const Box box{static_cast<int>(random() % (width - w + 1)),
+                      static_cast<int>(random() % (height - h + 1)), w, h};
+        const JpegInfo info = decoder.Decode(jpeg,
+                                             {.part =
+                                                  [&](int, int) {
+                                                    return JpegPart{box, 1};
+                                                  }},
+                                             part);
+        const Box& shown = info.shown;
+        ASSERT_LE(shown.x, box.x);
+        ASSERT_LE(shown.y, box.y);
+        ASSERT_GE(shown.x + shown.width, box.x + w);
+        ASSERT_GE(shown.y + shown.height, box.y + h);
+        ASSERT_EQ(part.width, shown.width);
+        for (int y = box.y; y < box.y + h; ++y) {
+          ASSERT_EQ(std::memcmp(part.view().row(y - shown.y) + 3 * (box.x - shown.x),
+                                whole.view().row(y) + 3 * box.x, size_t{3} * w),
+                    0)
+              << coding.h << "x" << coding.v << " row " << y << " of " << box.x << "," << box.y << " " << w
+              << "x" << h;
+        }
+        made += int64_t{part.width} * part.height;
+        of += int64_t{width} * height;
+      }
+    }
+  }
+  EXPECT_LT(made, of / 2) << "parts are decoded whole";
+}
+
+TEST(JpegDecoder, APartMakesNoFileGoodOrBad) {
+  JpegDecoder decoder;
+  Image image;
+  const auto top = [](int width, int) { return JpegPart{{0, 0, width, 8}, 1}; };
+  const auto jpeg = NoisyJpeg(320, 240, {});
+  auto cut = jpeg;
+  cut.resize(cut.size() - 300);
+  EXPECT_THROW(decoder.Decode(cut, {.part = top}, image), Error);
+  auto unfinished = jpeg;
+  unfinished.resize(unfinished.size() - 2);  // only the end marker is missing: good either way
+  EXPECT_EQ(decoder.Decode(unfinished, {.part = top}, image).shown, (Box{0, 0, 320, 240}));
+  // Several scans refine each other, and a turned image has its part elsewhere: both are decoded whole.
+  EXPECT_EQ(decoder.Decode(NoisyJpeg(320, 240, {}, true), {.part = top}, image).shown, (Box{0, 0, 320, 240}));
+}
+
+TEST(JpegDecoder, AReducedPartIsTheMeanOfItsPixels) {
+  JpegDecoder decoder;
+  Image whole, part;
+  const auto jpeg = SampleJpeg(640, 480, 3, 95);  // a gradient: half its size is the mean of four pixels
+  decoder.Decode(jpeg, {}, whole);
+  for (const int reduce : {2, 4}) {
+    const JpegInfo info = decoder.Decode(jpeg,
+                                         {.part =
+                                              [&](int, int) {
+                                                return JpegPart{{101, 63, 400, 333}, reduce};
+                                              }},
+                                         part);
+    ASSERT_EQ(info.reduce, reduce);
+    ASSERT_EQ(info.shown.width, part.width * reduce);
+    double worst = 0;
+    for (int y = 0; y < part.height; ++y) {
+      for (int x = 0; x < part.width; ++x) {
+        for (int c = 0; c < 3; ++c) {
+          double mean = 0;
+          for (int dy = 0; dy < reduce; ++dy)
+            for (int dx = 0; dx < reduce; ++dx)
+              mean +=
+                  whole.view().row(info.shown.y + reduce * y + dy)[3 * (info.shown.x + reduce * x + dx) + c];
+          worst = std::max(worst, std::abs(mean / (reduce * reduce) - part.view().row(y)[3 * x + c]));
+        }
+      }
+    }
+    EXPECT_LT(worst, 6) << reduce;
+  }
 }
 
 }  // namespace

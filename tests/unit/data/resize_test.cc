@@ -67,7 +67,7 @@ TEST(Resize, WideAndPortableKernelsAgreeOnEveryShape) {
                               {side / 5, side / 3, side - side / 5, side - side / 3}};
         for (const Filter filter : {Filter::kBilinear, Filter::kBicubic}) {
           const auto expected = Resized(image, plan, filter, ResizeKernel::kPortable);
-          for (const ResizeKernel kernel : {ResizeKernel::kAvx2, ResizeKernel::kAvx512}) {
+          for (const ResizeKernel kernel : {ResizeKernel::kAvx2, ResizeKernel::kAvx512, ResizeKernel::kVbmi}) {
             ASSERT_EQ(Resized(image, plan, filter, kernel), expected)
                 << width << " x " << height << " -> " << side;
           }
