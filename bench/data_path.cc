@@ -5,6 +5,8 @@
 //   bench_data_path FOLDER SECONDS resize            crops of one decoded image
 //   bench_data_path FOLDER SECONDS part LOW exact|fast [KERNEL]   decodes what crops of LOW to 1 of the area
 //   need bench_data_path FOLDER SECONDS crop LOW exact|fast [KERNEL]   and resamples it
+//   bench_data_path FOLDER 0 error LOW               how far the crops of fast are from those of exact, in
+//   units of 8 bits
 // and for the loader as a whole, LOAD being the share of its rate that the consumer asks for:
 //   bench_data_path FOLDER SECONDS loader THREADS LOAD
 #include <fmt/format.h>
@@ -12,6 +14,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -120,6 +123,40 @@ void Parts(bool resample, const AugmentOptions& augment, ResizeKernel kernel, do
   fmt::print("{{\"images_per_s\": {:.1f}}}\n", rate);
 }
 
+// Crops of both modes at the same places.
+void Error8Bit(double low, const std::vector<std::vector<uint8_t>>& files) {
+  double sum = 0, squares = 0, worst = 0, values = 0;
+  for (size_t i = 0; i < files.size(); ++i) {
+    std::vector<uint8_t> crops[2];
+    for (int fast = 0; fast < 2; ++fast) {
+      AugmentOptions augment;
+      augment.scale_min = low;
+      augment.decode = fast ? "fast" : "exact";
+      JpegDecoder decoder;
+      Cropper cropper(augment);
+      Image image;
+      Rng rng(1, {.epoch = 0, .index = i, .view = 0, .purpose = Purpose::kCrop});
+      ResizePlan plan;
+      const auto part = [&](int width, int height) {
+        plan = cropper.Plan(width, height, rng);
+        return cropper.PartOf({&plan, 1});
+      };
+      const JpegInfo shown = decoder.Decode(files[i], {.part = part}, image);
+      crops[fast].resize(3 * 224 * 224);
+      cropper.Crop(image, shown, plan, crops[fast].data());
+    }
+    for (size_t k = 0; k < crops[0].size(); ++k) {
+      const double difference = std::abs(crops[0][k] - crops[1][k]);
+      sum += difference;
+      squares += difference * difference;
+      worst = std::max(worst, difference);
+      ++values;
+    }
+  }
+  fmt::print("{{\"mean\": {:.3f}, \"rms\": {:.3f}, \"worst\": {:.0f}}}\n", sum / values,
+             std::sqrt(squares / values), worst);
+}
+
 // Takes batches for `seconds`; after each it is busy for `step_s`, as a device would be.
 LoaderStats Drive(Loader& loader, double seconds, double step_s, double& elapsed_s) {
   loader.Release(loader.Next());  // the first one fills the pipe
@@ -161,6 +198,8 @@ int main(int argc, char** argv) {
     auto files = graticule::ReadFolder(a.at(0));
     if (a.at(2) == "loader") {
       graticule::WholeLoader(seconds, std::move(files), std::stoi(a.at(3)), std::stod(a.at(4)));
+    } else if (a.at(2) == "error") {
+      graticule::Error8Bit(std::stod(a.at(3)), files);
     } else if (a.at(2) == "part" || a.at(2) == "crop") {
       graticule::AugmentOptions augment;
       augment.scale_min = std::stod(a.at(3));

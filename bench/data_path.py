@@ -1,18 +1,22 @@
-"""From JPEG to training crop: ours beside torchvision and Pillow, same files, same machine, one thread each.
+"""From JPEG to training crop: ours beside torchvision, Pillow, OpenCV and DALI, same files, same machine, one thread each.
 
+    scripts/setup.sh --oracles --peers
     .deps/oracles/bin/python bench/data_path.py [--rounds 5] [--seconds 2] [--write]
 
-The contestants take turns, so that a change of clock or load hits all of them; medians are reported, and the spread.
---write replaces bench/results/data_path.md.
+The contestants take turns, so that a change of clock or load hits all of them; medians are reported, and the spread. Peers that
+are not installed are left out and named. --write replaces bench/results/data_path.md.
 """
 import argparse
 import io
 import json
+import math
 import os
 import pathlib
 import platform
+import random
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -26,9 +30,20 @@ from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms import v2
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / ".deps/peers"))
+try:
+    import cv2
+except ImportError:
+    cv2 = None
+try:
+    import nvidia.dali as dali
+    import nvidia.dali.fn
+    import nvidia.dali.types
+except ImportError:
+    dali = None
 BUILD = pathlib.Path(os.environ.get("GRATICULE_BUILD", ROOT / "build" / "release"))
 FILES, WIDTH, HEIGHT, QUALITY = 64, 640, 480, 85
-CROP = dict(size=224, scale=(0.9, 1.0), ratio=(3 / 4, 4 / 3))
+SCALES = (0.9, 0.08)
 
 
 def photo_like(seed):
@@ -64,28 +79,90 @@ def ours(folder, seconds, *mode):
     return json.loads(done.stdout)
 
 
+def torchvision_crop(low, tensors, seconds, filter):
+    crop = v2.RandomResizedCrop(224, scale=(low, 1.0), interpolation=filter, antialias=True)
+    return lambda: rate(lambda t: crop(decode_jpeg(t, ImageReadMode.RGB)), tensors, seconds)
+
+
+def pillow_crop(low, blobs, seconds):
+    crop = v2.RandomResizedCrop(224, scale=(low, 1.0), interpolation=v2.InterpolationMode.BICUBIC)
+    return lambda: rate(lambda b: np.asarray(crop(Image.open(io.BytesIO(b)).convert("RGB"))), blobs, seconds)
+
+
+def opencv_crop(low, blobs, seconds):
+    """INTER_AREA is its antialiased reduction; its bicubic does not widen with the reduction."""
+    cv2.setNumThreads(1)
+    arrays = [np.frombuffer(b, np.uint8) for b in blobs]
+
+    def one(data):
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
+        y, x, h, w = crop_of(low)
+        cv2.resize(image[y:y + h, x:x + w], (224, 224), interpolation=cv2.INTER_AREA)
+    return lambda: rate(one, arrays, seconds)
+
+
+def crop_of(low):
+    """Torchvision's rule, for peers that bring none."""
+    for _ in range(10):
+        area = random.uniform(low, 1) * WIDTH * HEIGHT
+        aspect = math.exp(random.uniform(math.log(3 / 4), math.log(4 / 3)))
+        w, h = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))
+        if w <= WIDTH and h <= HEIGHT:
+            return random.randint(0, HEIGHT - h), random.randint(0, WIDTH - w), h, w
+    return 0, 0, HEIGHT, WIDTH
+
+
+def dali_crop(low, blobs, seconds):
+    """Its decoder decodes the crop only. CPU seconds of the process, since it works in threads of its own."""
+    arrays = [np.frombuffer(b, np.uint8) for b in blobs]
+    batch = 32
+
+    @dali.pipeline_def(batch_size=batch, num_threads=1, device_id=None, prefetch_queue_depth=1)
+    def pipeline():
+        files = dali.fn.external_source(source=lambda k: [arrays[(k * batch + i) % len(arrays)] for i in range(batch)])
+        images = dali.fn.decoders.image_random_crop(files, random_area=[low, 1.0], random_aspect_ratio=[3 / 4, 4 / 3])
+        return dali.fn.resize(images, size=[224, 224], interp_type=dali.types.INTERP_CUBIC, antialias=True)
+    pipe = pipeline()
+    pipe.build()
+
+    def run():
+        pipe.run()
+        begin, done = time.process_time(), 0
+        while time.process_time() - begin < seconds:
+            pipe.run()
+            done += batch
+        return done / (time.process_time() - begin)
+    return run
+
+
 def contestants(folder, blobs, seconds):
     tensors = [torch.frombuffer(bytearray(b), dtype=torch.uint8) for b in blobs]
-    tensor_crop = v2.RandomResizedCrop(**CROP, interpolation=v2.InterpolationMode.BICUBIC, antialias=True)
-    bilinear_crop = v2.RandomResizedCrop(**CROP, interpolation=v2.InterpolationMode.BILINEAR, antialias=True)
-    pillow_crop = v2.RandomResizedCrop(**CROP, interpolation=v2.InterpolationMode.BICUBIC)
 
-    def open_rgb(blob):
-        return Image.open(io.BytesIO(blob)).convert("RGB")
+    def mine(*mode):
+        return lambda: ours(folder, seconds, *mode)["images_per_s"]
 
-    return {
-        "graticule: decode only": lambda: ours(folder, seconds, "decode")["images_per_s"],
-        "graticule: decode + crop": lambda: ours(folder, seconds, "pipeline")["images_per_s"],
-        "graticule: decode + crop, AVX2": lambda: ours(folder, seconds, "pipeline-avx2")["images_per_s"],
-        "graticule: crop only": lambda: ours(folder, seconds, "resize")["images_per_s"],
+    runs = {
+        "graticule: decode only": mine("decode"),
+        "graticule: crop only": mine("resize"),
         "torchvision: decode only": lambda: rate(lambda t: decode_jpeg(t, ImageReadMode.RGB), tensors, seconds),
-        "torchvision: decode + crop": lambda: rate(
-            lambda t: tensor_crop(decode_jpeg(t, ImageReadMode.RGB)), tensors, seconds),
-        "torchvision: decode + crop, bilinear": lambda: rate(
-            lambda t: bilinear_crop(decode_jpeg(t, ImageReadMode.RGB)), tensors, seconds),
-        "Pillow: decode only": lambda: rate(open_rgb, blobs, seconds),
-        "Pillow: decode + crop": lambda: rate(lambda b: np.asarray(pillow_crop(open_rgb(b))), blobs, seconds),
+        "Pillow: decode only": lambda: rate(lambda b: Image.open(io.BytesIO(b)).convert("RGB"), blobs, seconds),
     }
+    for low in SCALES:
+        runs |= {
+            f"{low}: bare decode of the crop, exact": mine("part", low, "exact"),
+            f"{low}: graticule exact": mine("crop", low, "exact"),
+            f"{low}: graticule exact, AVX2": mine("crop", low, "exact", "avx2"),
+            f"{low}: bare decode of the crop, reduced where fast reduces": mine("part", low, "fast"),
+            f"{low}: graticule fast": mine("crop", low, "fast"),
+            f"{low}: torchvision, bicubic": torchvision_crop(low, tensors, seconds, v2.InterpolationMode.BICUBIC),
+            f"{low}: torchvision, bilinear": torchvision_crop(low, tensors, seconds, v2.InterpolationMode.BILINEAR),
+            f"{low}: Pillow": pillow_crop(low, blobs, seconds),
+        }
+        if cv2:
+            runs[f"{low}: OpenCV, area"] = opencv_crop(low, blobs, seconds)
+        if dali:
+            runs[f"{low}: DALI on the CPU"] = dali_crop(low, blobs, seconds)
+    return runs
 
 
 def cpu_model():
@@ -100,38 +177,42 @@ def libjpeg_version():
     return done.stdout.strip() or "unknown"
 
 
-def report(results, loader, sizes, arguments):
+def report(results, errors, loader, sizes, arguments):
     median = {name: statistics.median(values) for name, values in results.items()}
-    bare, full = median["graticule: decode only"], median["graticule: decode + crop"]
     cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[1]
-    pixels = WIDTH * HEIGHT
+    versions = [f"torch {torch.__version__}, torchvision {torchvision.__version__} (tensor path, antialiased, `torch.set_num_threads(1)`)",
+                f"Pillow {PIL.__version__} (libjpeg-turbo {PIL.features.version('libjpeg_turbo')})",
+                f"OpenCV {cv2.__version__}" if cv2 else "OpenCV not installed", f"DALI {dali.__version__}" if dali else "DALI not installed"]
     lines = [
         "# From JPEG to training crop",
         "",
         f"{FILES} photo-like images of {WIDTH} x {HEIGHT} (amplitude 1/f, softened; quality {QUALITY}, 4:2:0, "
-        f"{8 * statistics.mean(sizes) / pixels:.2f} bit per pixel), in memory; random-resized-crop to 224 with "
-        "0.9 to 1 of the area, bicubic, result in 8 bits. One thread, rates per second on a core.",
+        f"{8 * statistics.mean(sizes) / (WIDTH * HEIGHT):.2f} bit per pixel), in memory; random-resized-crop to 224 with LOW to 1 of the "
+        "area, bicubic, result in 8 bits. One thread, rates per second on a core.",
         "",
-        f"Machine: {cpu_model()}, {cores} cores visible, load average {load:.1f}; Linux {platform.release()}. "
-        f"Ours: libjpeg-turbo {libjpeg_version()} of the distribution. torch {torch.__version__}, torchvision "
-        f"{torchvision.__version__} (tensor path, antialiased, `torch.set_num_threads(1)`), Pillow {PIL.__version__} "
-        f"(libjpeg-turbo {PIL.features.version('libjpeg_turbo')}), Python {platform.python_version()}.",
+        f"Machine: {cpu_model()}, {cores} cores visible, load average {load:.1f}; Linux {platform.release()}. Ours: libjpeg-turbo "
+        f"{libjpeg_version()} of the distribution. {', '.join(versions)}; Python {platform.python_version()}.",
         "",
         f"Median of {arguments.rounds} rounds of {arguments.seconds:g} s in turn (lowest to highest in brackets).",
         "",
-        "| path | images per CPU second | beside ours |",
-        "|---|---|---|",
+        "| path | images per CPU second |",
+        "|---|---|",
     ]
-    for name, values in results.items():
-        base = bare if name.endswith("decode only") else full
-        share = f"{median[name] / base:.2f}" if "crop only" not in name else ""
-        lines.append(f"| {name} | {median[name]:.0f} ({min(values):.0f} to {max(values):.0f}) | {share} |")
+    lines += [f"| {name} | {median[name]:.0f} ({min(values):.0f} to {max(values):.0f}) |" for name, values in results.items()]
+    lines += ["", "| LOW | mode | beside the bare decode of the same pixels | beside the best peer | beside torchvision | beside Pillow | error of 8-bit values |",
+              "|---|---|---|---|---|---|---|"]
+    for low in SCALES:
+        peers = {n: m for n, m in median.items() if n.startswith(f"{low}: ") and "graticule" not in n and "bare" not in n}
+        best = max(peers, key=peers.get)
+        for mode, bare in (("exact", "exact"), ("fast", "reduced where fast reduces")):
+            mine = median[f"{low}: graticule {mode}"]
+            error = "none: Pillow's bytes" if mode == "exact" else f"mean {errors[low]['mean']:.2f}, rms {errors[low]['rms']:.2f}, worst {errors[low]['worst']:.0f}"
+            lines.append(f"| {low} | {mode} | {mine / median[f'{low}: bare decode of the crop, {bare}']:.2f} | {mine / peers[best]:.2f} ({best.split(': ')[1]}) | "
+                         f"{mine / peers[f'{low}: torchvision, bicubic']:.2f} | {mine / peers[f'{low}: Pillow']:.2f} | {error} |")
     lines += [
         "",
-        f"- Decode and crop run at {full / bare:.2f} of the bare decode rate.",
-        f"- Beside torchvision: {full / median['torchvision: decode + crop']:.2f} times; beside Pillow: "
-        f"{full / median['Pillow: decode + crop']:.2f} times. Ours and Pillow agree in every byte "
-        "(tests/parity/image_test.py); torchvision's tensor path does not.",
+        "Ours and Pillow agree in every byte in exact mode (tests/parity/image_test.py); torchvision's tensor path, OpenCV and DALI do not. "
+        "OpenCV reduces by area, its only antialiased way. DALI decodes the crop alone, as we do, and its rate counts all its threads.",
         "",
         "| loader, batch 32 | images/s | images/s asked for | share of time the consumer waited |",
         "|---|---|---|---|",
@@ -168,7 +249,8 @@ def main():
                 results[name].append(run())
             for threads, values in loader.items():
                 values.append(ours(folder, arguments.seconds, "loader", threads, 0.8))
-        text = report(results, loader, [len(b) for b in blobs], arguments)
+        errors = {low: ours(folder, 0, "error", low) for low in SCALES}
+        text = report(results, errors, loader, [len(b) for b in blobs], arguments)
     print(text)
     if arguments.write:
         target = ROOT / "bench" / "results" / "data_path.md"

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Installs what graticule needs to build: Debian packages, and LibTorch from PyPI wheels into .deps/.
 #
-#   scripts/setup.sh [--test] [--dev] [--slurm] [--oracles] [--cuda]
+#   scripts/setup.sh [--test] [--dev] [--slurm] [--oracles] [--peers] [--cuda]
 #
 #   --test     GoogleTest and Google Benchmark
 #   --dev      clang, its fuzzing runtime, clang-tidy, clang-format
 #   --slurm    SLURM and munge, for the tests of job scripts (on a machine that is no cluster node)
 #   --oracles  the Python reference implementations that parity tests and benchmarks compare with (about 5 GB)
+#   --peers    further data loaders that bench/data_path.py compares with (about 750 MB)
 #   --cuda     nvcc, NCCL, cuDNN and nvJPEG from wheels, where no CUDA toolkit is installed
 #
 # Idempotent, and silent when nothing is missing. Without root it names the packages to ask an administrator for.
@@ -17,16 +18,17 @@ source scripts/versions.env
 deps=${GRATICULE_DEPS_DIR:-$PWD/.deps}
 
 packages=$DEBIAN_BUILD
-oracles=no cuda=no
+oracles=no peers=no cuda=no
 for option in "$@"; do
   case $option in
     --test) packages+=" $DEBIAN_TEST" ;;
     --dev) packages+=" $DEBIAN_DEV" ;;
     --slurm) packages+=" $DEBIAN_SLURM" ;;
     --oracles) oracles=yes ;;
+    --peers) peers=yes ;;
     --cuda) cuda=yes ;;
-    -h|--help) sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 0 ;;
-    *) echo "setup.sh: unknown option $option (known: --test --dev --slurm --oracles --cuda)" >&2; exit 2 ;;
+    -h|--help) sed -n '2,14s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    *) echo "setup.sh: unknown option $option (known: --test --dev --slurm --oracles --peers --cuda)" >&2; exit 2 ;;
   esac
 done
 
@@ -58,7 +60,8 @@ has() { [[ -f $1/.pins && $(<"$1/.pins") == "$2" ]]; }
 mkdir -p "$deps"
 
 pip_bootstrap() {
-  [[ -x $deps/pip/bin/pip ]] || python3 -m venv "$deps/pip"
+  # A folder that was moved keeps scripts that no longer start.
+  "$deps/pip/bin/pip" --version >/dev/null 2>&1 || { rm -rf "$deps/pip"; python3 -m venv "$deps/pip"; }
 }
 install_flat() {  # folder, pins: unpacks wheels without their dependencies
   has "$1" "$2" && return
@@ -73,6 +76,7 @@ install_flat() {  # folder, pins: unpacks wheels without their dependencies
 }
 
 install_flat "$deps/torch" "$TORCH_WHEELS"
+if [[ $peers == yes ]]; then install_flat "$deps/peers" "$PEER_WHEELS"; fi
 if [[ $cuda == yes ]]; then
   if [[ -x ${CUDA_HOME:-/usr/local/cuda}/bin/nvcc ]] || command -v nvcc >/dev/null; then
     # The toolkit compiles; NCCL must be the one torch pins, so it comes from its wheel all the same.

@@ -103,11 +103,14 @@ void Cropper::Crop(const Image& image, const JpegInfo& shown, const ResizePlan& 
   Box& box = here.source;
   box.x -= shown.shown.x;
   box.y -= shown.shown.y;
-  if (shown.reduce > 1) {
-    const auto reduced = [&](int length) { return (length + shown.reduce / 2) / shown.reduce; };
-    box = {reduced(box.x), reduced(box.y), std::max(1, reduced(box.width)), std::max(1, reduced(box.height))};
-    box.width = std::min(box.width, image.width - box.x);
-    box.height = std::min(box.height, image.height - box.y);
+  if (shown.reduce > 1) {  // the corners of a crop fall between reduced pixels
+    const double r = shown.reduce;
+    const int x = box.x / shown.reduce, y = box.y / shown.reduce;
+    here.stretch = {box.x / r - x, box.y / r - y, box.width / r, box.height / r};
+    const auto cover = [&](int corner, int length, int at, int limit) {
+      return std::min(limit, (corner + length + shown.reduce - 1) / shown.reduce) - at;
+    };
+    box = {x, y, cover(box.x, box.width, x, image.width), cover(box.y, box.height, y, image.height)};
   }
   resizer_.Resize(image.view(), here, filter_, out);
 }

@@ -30,8 +30,9 @@ bool Inside(const Box& box, int width, int height) {
 
 }  // namespace
 
-void ComputeWeights(Filter filter, int in, int out, int begin, int size, AxisWeights& weights) {
-  const double scale = static_cast<double>(in) / out;
+void ComputeWeights(Filter filter, int in, double from, double length, int out, int begin, int size,
+                    AxisWeights& weights) {
+  const double scale = length / out;
   const double widen = std::max(scale, 1.0);
   const double support = (filter == Filter::kBicubic ? 2.0 : 1.0) * widen;
   const int taps = (static_cast<int>(std::ceil(support)) * 2 + 1 + 3) / 4 * 4;
@@ -41,7 +42,7 @@ void ComputeWeights(Filter filter, int in, int out, int begin, int size, AxisWei
   weights.weight.assign(static_cast<size_t>(size) * taps, 0);
   std::vector<double> exact(taps);
   for (int i = 0; i < size; ++i) {
-    const double centre = (begin + i + 0.5) * scale;
+    const double centre = from + (begin + i + 0.5) * scale;
     const int first = std::max(0, static_cast<int>(centre - support + 0.5));
     const int count = std::min(in, static_cast<int>(centre + support + 0.5)) - first;
     double total = 0;
@@ -90,8 +91,14 @@ void Resizer::Resize(ImageView in, const ResizePlan& plan, Filter filter, uint8_
   GRATICULE_CHECK(Inside(plan.source, in.width, in.height), "box outside the image");
   GRATICULE_CHECK(Inside(plan.window, plan.full_width, plan.full_height), "window outside the resized image");
   const Box& window = plan.window;
-  ComputeWeights(filter, plan.source.width, plan.full_width, window.x, window.width, across_);
-  ComputeWeights(filter, plan.source.height, plan.full_height, window.y, window.height, down_);
+  const ResizePlan::Stretch stretch = plan.stretch.width > 0
+                                          ? plan.stretch
+                                          : ResizePlan::Stretch{0, 0, static_cast<double>(plan.source.width),
+                                                                static_cast<double>(plan.source.height)};
+  ComputeWeights(filter, plan.source.width, stretch.x, stretch.width, plan.full_width, window.x, window.width,
+                 across_);
+  ComputeWeights(filter, plan.source.height, stretch.y, stretch.height, plan.full_height, window.y,
+                 window.height, down_);
   const int first_row = down_.first.front();
   const int rows = down_.first.back() + down_.count.back() - first_row;
   if (kernel_ == ResizeKernel::kVbmi && down_.taps <= kernels::kMaxColumnTaps &&

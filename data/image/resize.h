@@ -26,6 +26,12 @@ struct ResizePlan {
   Box source;
   int full_width = 0, full_height = 0;
   Box window;
+  // Which stretch of `source` is meant, where it does not begin and end at whole pixels (Pillow's box); width
+  // 0: all.
+  struct Stretch {
+    double x = 0, y = 0, width = 0, height = 0;
+    bool operator==(const Stretch&) const = default;
+  } stretch{};
   bool operator==(const ResizePlan&) const = default;
 };
 
@@ -41,8 +47,10 @@ struct AxisWeights {
   std::vector<int32_t> high_pairs, low_pairs;
 };
 
-// Weights that take `in` samples to `out`, for the outputs [begin, begin + size).
-void ComputeWeights(Filter filter, int in, int out, int begin, int size, AxisWeights& weights);
+// Weights that take the stretch [from, from + length) of `in` samples to `out`, for the outputs [begin, begin
+// + size).
+void ComputeWeights(Filter filter, int in, double from, double length, int out, int begin, int size,
+                    AxisWeights& weights);
 
 // Fills the pairs, for the kernels that multiply words.
 void PackPairs(AxisWeights& weights);

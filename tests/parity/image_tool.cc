@@ -51,8 +51,10 @@ void Resize(const std::vector<std::string>& a) {
   Image image;
   image.Reset(number(1), number(2));
   image.rgb = ReadAll(a.at(0));
-  const ResizePlan plan{
+  ResizePlan plan{
       {number(3), number(4), number(5), number(6)}, number(7), number(8), {0, 0, number(7), number(8)}};
+  if (a.size() > 12)
+    plan.stretch = {std::stod(a.at(12)), std::stod(a.at(13)), std::stod(a.at(14)), std::stod(a.at(15))};
   std::vector<uint8_t> out(size_t{3} * number(7) * number(8));
   const std::string kernel = a.at(10);
   Resizer resizer(kernel == "vbmi"     ? ResizeKernel::kVbmi
