@@ -29,6 +29,14 @@ void AugmentConfig::Bind(Section& s) {
   s.Check([this] { return CheckRange("ratio", ratio, 100.0); });
 }
 
+void SamplingConfig::Bind(Section& s) {
+  s.Choice(
+      "by", &by, {"none", "cell", "country"},
+      "groups whose records are drawn with n^-alpha, n being the group's size, with replacement; none: every "
+      "record once an epoch");
+  s.Field("alpha", &alpha, {.help = "0 draws records evenly, 1 draws groups evenly", .min = 0, .max = 1});
+}
+
 void DataConfig::Bind(Section& s) {
   s.Field("train", &train,
           {.help = "dataset folders to train on, concatenated in this order", .on_resume = OnResume::kWarn});
@@ -37,6 +45,13 @@ void DataConfig::Bind(Section& s) {
   s.Field(
       "val_split", &val_split,
       {.help = "splits of the evaluation folders to use; empty: all records", .on_resume = OnResume::kFree});
+  s.Field(
+      "share", &share,
+      {.help = "share of the training records to use, chosen by a hash of each image: always the same, and a "
+               "smaller share is part of a larger one",
+       .min = 1e-6,
+       .max = 1});
+  s.Sub("sampling", &sampling, "how often each training record is drawn");
   s.Sub("augment", &augment, "crop and resize of training images");
   s.Choice("decode", &decode, {"exact", "fast"},
            "fast: training images of twice the crop's size or more are reduced while they are decoded; close "

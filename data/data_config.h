@@ -22,11 +22,19 @@ struct AugmentConfig {
   void Bind(Section& s);
 };
 
+struct SamplingConfig {
+  std::string by = "none";  // or "cell", "country"
+  double alpha = 0.75;
+  void Bind(Section& s);
+};
+
 struct DataConfig {
   std::vector<std::string> train, val;  // dataset folders, concatenated in this order
   std::vector<std::string> train_split = {"train"};
   std::vector<std::string> val_split = {"val"};  // an empty list keeps all records
   AugmentConfig augment;
+  SamplingConfig sampling;
+  double share = 1;                        // of the training records
   std::string decode = "exact";            // or "fast"; training only
   std::string exif_orientation = "apply";  // or "ignore"; the same in train, eval and predict
   int64_t threads = 0;                     // 0: CPUs of the rank's affinity mask

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "base/hash.h"
+#include "base/rng.h"
 #include "data/country.h"
 #include "data/shard/record_index.h"
 #include "data/shard/shard_reader.h"
@@ -82,6 +83,7 @@ class FolderDataset final : public Dataset {
       hash.Update(part.manifest.sha256);
     }
     for (const std::string& label : options.split) hash.Update("/" + label);
+    if (options.share < 1) hash.Update(fmt::format("share {}", options.share));
     sha256_ = hash.HexDigest();
     if (size_ == 0) {
       throw Error(ErrorCode::kData,
@@ -139,18 +141,27 @@ class FolderDataset final : public Dataset {
       part.whole = false;
       part.rows = SelectSplit(folder, part.manifest, options.split);
     }
-    if (!options.without_images) DropRowsWithoutImage(part);
+    const RecordIndex& index = part.index;
+    if (!options.without_images && std::find(index.len.begin(), index.len.end(), 0u) != index.len.end())
+      KeepRows(part, [&](uint32_t row) { return index.len[row] > 0; });
+    if (options.share < 1) {
+      const auto below = static_cast<uint64_t>(options.share * 0x1p64);
+      KeepRows(part, [&](uint32_t row) {
+        const auto word =
+            Philox4x32({index.crc32c[row], index.len[row], 0, static_cast<uint32_t>(Purpose::kSplit)}, {});
+        return (uint64_t{word[0]} << 32 | word[1]) < below;
+      });
+    }
   }
 
-  static void DropRowsWithoutImage(Part& part) {
-    const auto& len = part.index.len;
-    if (std::find(len.begin(), len.end(), 0u) == len.end()) return;
+  template <typename Wanted>
+  static void KeepRows(Part& part, const Wanted& wanted) {
     if (part.whole) {
       part.rows.resize(static_cast<size_t>(part.index.size));
       std::iota(part.rows.begin(), part.rows.end(), 0u);
       part.whole = false;
     }
-    std::erase_if(part.rows, [&](uint32_t row) { return len[row] == 0; });
+    std::erase_if(part.rows, [&](uint32_t row) { return !wanted(row); });
   }
 
   std::pair<Part*, int64_t> Find(int64_t record) const {

@@ -18,7 +18,8 @@ namespace graticule {
 
 struct DatasetOptions {
   std::vector<std::string>
-      split;  // keep records of these splits only ("train", "val", "near", "far"); empty: all
+      split;         // keep records of these splits only ("train", "val", "near", "far"); empty: all
+  double share = 1;  // keep this share of what is left, by a hash of each image (CRC-32C and length)
   bool without_images = false;  // keep records that have no image: places to build cells and galleries from
 };
 

@@ -59,7 +59,10 @@ class RingLoader final : public Loader {
   void Release(const Batch* batch) override;
   LoaderStats stats() const override;
   std::vector<BadRecord> quarantine() const override;
-  std::string order_name() const override { return options_.shuffle ? kOrderName : "sequential"; }
+  std::string order_name() const override {
+    if (options_.weights != nullptr) return "alias-v1:" + options_.weights->Sha256().substr(0, 16);
+    return options_.shuffle ? kOrderName : "sequential";
+  }
 
  private:
   enum class State : uint8_t { kFree, kFilling, kReady, kLent };

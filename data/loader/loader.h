@@ -21,6 +21,7 @@
 #include "data/batch.h"
 #include "data/dataset.h"
 #include "data/image/augment_options.h"
+#include "data/loader/alias_table.h"
 
 namespace graticule {
 
@@ -36,6 +37,9 @@ struct LoaderOptions {
   int64_t views = 1;
   int64_t max_bad = 0;  // 0: max(10, 0.1 % of records)
   AugmentOptions augment;
+  // Draws with replacement by these weights, one per record, instead of a permutation; epoch_samples or N an
+  // epoch.
+  std::shared_ptr<const AliasTable> weights;
 };
 
 struct LoaderStats {
@@ -58,7 +62,8 @@ class Loader {
   virtual void Release(const Batch* batch) = 0;
   virtual LoaderStats stats() const = 0;
   virtual std::vector<BadRecord> quarantine() const = 0;  // the first 1,000
-  virtual std::string order_name() const = 0;             // "feistel-v1"; part of every checkpoint
+  virtual std::string order_name()
+      const = 0;  // "feistel-v1", "alias-v1:<hash of the weights>"; part of every checkpoint
 };
 
 }  // namespace graticule

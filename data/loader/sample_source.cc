@@ -48,6 +48,7 @@ void CheckOptions(const Dataset& dataset, const LoaderOptions& o) {
 SampleSource::SampleSource(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options)
     : dataset_(std::move(dataset)), options_(options) {
   CheckOptions(*dataset_, options_);
+  GRATICULE_CHECK(options_.weights == nullptr || options_.weights->size() == dataset_->size());
   const int64_t n = dataset_->size(), batch = options_.global_batch;
   if (options_.drop_last) {
     const int64_t wanted = options_.epoch_samples > 0 ? options_.epoch_samples : n;
@@ -66,6 +67,12 @@ SampleSource::SampleSource(std::shared_ptr<const Dataset> dataset, const LoaderO
 }
 
 int64_t SampleSource::RecordAt(int64_t epoch, int64_t position) const {
+  if (options_.weights != nullptr) {
+    Rng rng(options_.seed, {.epoch = static_cast<uint64_t>(epoch),
+                            .index = static_cast<uint64_t>(position),
+                            .purpose = Purpose::kSample});
+    return options_.weights->Draw(rng);
+  }
   const int64_t n = dataset_->size();
   int64_t pass = epoch, index = position;
   if (options_.drop_last && options_.epoch_samples > 0) {

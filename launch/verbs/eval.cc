@@ -105,7 +105,8 @@ void WarnOfNewSplit(const OpenedModel& model, const std::vector<std::string>& da
   });
   if (!shared) return;
   try {
-    if (Dataset::Open(model.train, {.split = model.train_split})->Sha256() == model.training_data_sha256)
+    if (Dataset::Open(model.train, {.split = model.train_split, .share = model.train_share})->Sha256() ==
+        model.training_data_sha256)
       return;
   } catch (const Error&) {  // cannot be compared: as good as changed
   }

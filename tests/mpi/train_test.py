@@ -45,6 +45,17 @@ class Ranks(unittest.TestCase):
             self.assertEqual(self.samples(f"ranks{ranks}"), self.samples("ranks1"), "other samples or another order")
         self.assertEqual(len(set(self.samples("ranks1"))), 50, "batches repeat")
 
+    def test_weighted_sampling_of_a_share_in_the_fast_mode_is_the_same_on_any_number_of_ranks(self):
+        words = ("data.sampling.by=cell", "data.sampling.alpha=1", "data.share=0.5", "data.decode=fast")
+        self.train("even", "data.share=0.5")
+        for ranks in (1, 2):
+            self.train(f"weighted{ranks}", *words, ranks=ranks)
+        self.assertEqual(self.samples("weighted1"), self.samples("weighted2"))
+        self.assertLess(max(relative(a, b) for a, b in zip(self.world.losses("weighted1"), self.world.losses("weighted2"))), 1e-4)
+        self.assertNotEqual(self.samples("weighted1"), self.samples("even"))
+        state = json.loads((self.world.checkpoint("weighted2", 12) / "state.json").read_text())
+        self.assertTrue(state["order"].startswith("alias-v1:"), state["order"])
+
     def test_accumulation_does_not_change_the_losses(self):
         self.train("whole", ranks=2, steps=8)
         self.train("parts", "train.micro_batch=3", ranks=2, steps=8)

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "data/loader/sample_weights.h"
 #include "trainer/cuda_module.h"
 #include "trainer/recipes/registry.h"
 
@@ -11,7 +12,8 @@ namespace graticule {
 
 TrainingData TrainingData::Open(const RootConfig& config) {
   TrainingData data;
-  data.train = Dataset::Open(config.data.train, {.split = config.data.train_split});
+  data.train =
+      Dataset::Open(config.data.train, {.split = config.data.train_split, .share = config.data.share});
   if (!config.data.val.empty()) data.val = Dataset::Open(config.data.val, {.split = config.data.val_split});
   data.cells = CellTable::Load(config.cells.file);
   data.coverage = CheckCoverage(config, *data.train);
@@ -84,6 +86,12 @@ TrainingParts TrainingParts::BuildCollective(const RootConfig& config, const Tra
   loading.depth = static_cast<int>(config.data.depth);
   loading.max_bad = config.data.max_bad;
   loading.augment = config.data.TrainAugment(config.model.vision.image_size);
+  if (config.data.sampling.by != "none") {
+    const std::vector<int64_t> groups = config.data.sampling.by == "cell"
+                                            ? GroupsByCell(*data.train, *data.cells)
+                                            : GroupsByCountry(*data.train);
+    loading.weights = std::make_shared<const AliasTable>(SampleWeights(groups, config.data.sampling.alpha));
+  }
   HostAllocator& memory = world.cuda != nullptr ? world.cuda->PinnedAllocator() : PageableAllocator();
   parts.loader = Loader::Create(data.train, loading, memory);
   return parts;

@@ -71,6 +71,7 @@ OpenedModel OpenStep(const std::string& step_dir, const OpenOptions& how) {
   model.step = state.step;
   model.train = config.data.train;
   model.train_split = config.data.train_split;
+  model.train_share = config.data.share;
   model.training_data_sha256 = state.data_sha256;
   model.val = config.data.val;
   model.val_split = config.data.val_split;

@@ -30,6 +30,7 @@ struct OpenedModel {
   bool projection_trained = false;  // false: visual_projection holds what the start had
   // The run's data, empty for an export; paths as configured.
   std::vector<std::string> train, train_split, val, val_split;
+  double train_share = 1;
   std::string training_data_sha256;
 
   AugmentOptions EvalAugment() const;

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include <functional>
 #include <set>
 #include <thread>
@@ -54,6 +57,26 @@ TEST(Dataset, ConcatenatesFoldersInTheOrderGiven) {
   EXPECT_EQ(dataset->id(5), "rec-0");
   EXPECT_EQ(dataset->id(11), "rec-6");
   EXPECT_NE(dataset->Sha256(), Dataset::Open({folder / "a", folder / "b"})->Sha256());
+}
+
+TEST(Dataset, AShareIsAlwaysTheSameAndNested) {
+  const TemporaryFolder folder;
+  WriteTinyDataset(folder / "d", 2000, 600);
+  WriteTinyDataset(folder / "other_shards", 2000, 150);
+  const auto ids = [&](const std::string& name, double share) {
+    const auto dataset = Dataset::Open({folder / name}, {.share = share});
+    std::vector<std::string> out;
+    for (int64_t i = 0; i < dataset->size(); ++i) out.push_back(dataset->id(i));
+    return out;
+  };
+  const auto tenth = ids("d", 0.1), half = ids("d", 0.5);
+  EXPECT_NEAR(static_cast<double>(tenth.size()), 200, 4 * std::sqrt(2000 * 0.09));
+  EXPECT_NEAR(static_cast<double>(half.size()), 1000, 4 * std::sqrt(2000 * 0.25));
+  EXPECT_TRUE(std::includes(
+      half.begin(), half.end(), tenth.begin(), tenth.end(),
+      [&](const auto& a, const auto& b) { return std::stoi(a.substr(4)) < std::stoi(b.substr(4)); }));
+  EXPECT_EQ(ids("other_shards", 0.1), tenth);
+  EXPECT_NE(Dataset::Open({folder / "d"}, {.share = 0.1})->Sha256(), Dataset::Open({folder / "d"})->Sha256());
 }
 
 TEST(Dataset, SelectsRecordsBySplit) {

@@ -111,6 +111,37 @@ TEST(Loader, SamplesDoNotDependOnRanksOrThreads) {
   }
 }
 
+TEST(Loader, WeightedSamplesDoNotDependOnRanksOrThreadsEither) {
+  auto data = std::make_shared<FakeDataset>(50);
+  data->broken_ = {3, 4, 20};
+  std::vector<uint64_t> weights(50, 1);
+  weights[7] = 51;  // half of all draws
+  const auto table = std::make_shared<const AliasTable>(weights);
+  const auto options = [&](int rank, int ranks, int threads) {
+    LoaderOptions o = Options(12, rank, ranks, threads);
+    o.weights = table;
+    return o;
+  };
+  std::map<std::pair<int64_t, int64_t>, Row> reference;
+  Collect(*Loader::Create(data, options(0, 1, 1)), 20, reference);
+  for (const int ranks : {2, 4}) {
+    std::map<std::pair<int64_t, int64_t>, Row> together;
+    for (int rank = 0; rank < ranks; ++rank)
+      Collect(*Loader::Create(data, options(rank, ranks, 3)), 20, together);
+    EXPECT_EQ(together, reference) << ranks << " ranks";
+  }
+  int64_t sevens = 0;
+  for (const auto& [key, row] : reference) sevens += row.record == 7;
+  EXPECT_NEAR(static_cast<double>(sevens), 120, 4 * std::sqrt(240 * 0.25));
+  // A position draws the same record wherever one begins to read.
+  auto late = Loader::Create(data, options(0, 1, 2));
+  late->Seek(2, 1);
+  std::map<std::pair<int64_t, int64_t>, Row> tail;
+  Collect(*late, 3, tail, 9);  // epochs of four batches: batch 9 of all
+  for (const auto& [key, row] : tail) EXPECT_EQ(row, reference.at(key));
+  EXPECT_EQ(late->order_name(), "alias-v1:" + table->Sha256().substr(0, 16));
+}
+
 // The whole chain spelled out: order, replacement, crop keyed by position.
 TEST(Loader, SampleIsWhatItsKeySays) {
   auto data = std::make_shared<FakeDataset>(30);
