@@ -5,7 +5,9 @@
 #include <cmath>
 #include <optional>
 
+#include "data/image/jpeg_decode.h"
 #include "data/image/jpeg_probe.h"
+#include "data/record.h"
 #include "data/shard/record_index.h"
 #include "data/shard/shard_reader.h"
 #include "data/split/split_sidecar.h"
@@ -76,6 +78,7 @@ class Verifier {
   void CheckImages(const ShardReader& reader, const ShardEntry& entry) {
     const std::vector<ImageSlot> slots = reader.Slots();
     const auto width = reader.Column<uint16_t>("/img/width"), height = reader.Column<uint16_t>("/img/height");
+    const auto flags = reader.Column<uint8_t>("/img/flags");
     std::vector<uint8_t> bytes;
     std::string why;
     for (int64_t i = 0; i < entry.n; ++i, ++result_.records) {
@@ -87,17 +90,31 @@ class Verifier {
         Note(fmt::format("{}[{}]: {}", entry.file, i, bad.reason));
         continue;
       }
-      const std::optional<JpegInfo> info = ProbeJpeg(bytes, &why);
+      const std::optional<JpegHeader> info = ProbeJpeg(bytes, &why);
       if (!info) {
         Note(fmt::format("{}[{}]: {}", entry.file, i, why));
       } else if (info->width != width[i] || info->height != height[i]) {
         Note(fmt::format("{}[{}]: the image is {} x {}, its columns say {} x {}", entry.file, i, info->width,
                          info->height, width[i], height[i]));
+      } else if ((flags[i] & kTruncated) != 0) {
+        ++result_.truncated;
+      } else if (options_.decode) {
+        Guard([&] { Decode(bytes, fmt::format("{}[{}]", entry.file, i)); });
       }
     }
   }
 
+  void Decode(const std::vector<uint8_t>& bytes, const std::string& where) {
+    try {
+      decoder_.Decode(bytes, {}, image_);
+    } catch (const Error& error) {
+      throw Error(error.code(), error.message(), where);
+    }
+  }
+
   std::string folder_;
+  JpegDecoder decoder_;
+  Image image_;
   const VerifyOptions& options_;
   Manifest manifest_;
   std::optional<RecordIndex> index_;

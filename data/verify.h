@@ -13,14 +13,16 @@
 namespace graticule {
 
 struct VerifyOptions {
-  bool images = true;  // read every image
-  bool hashes = true;  // SHA-256 of whole files
+  bool images = true;   // read every image
+  bool hashes = true;   // SHA-256 of whole files
+  bool decode = false;  // decode every image, as training will
   std::function<void(int64_t done, int64_t total)> progress;
 };
 
 struct VerifyResult {
   int64_t shards = 0, records = 0;
   uint64_t bytes = 0;
+  int64_t truncated = 0;  // images that the import found cut short and kept: no problem, but never trained on
   int64_t problem_count = 0;
   std::vector<std::string> problems;  // the first 50
   bool good() const { return problem_count == 0; }

@@ -1,6 +1,7 @@
 // graticule-data: verbs that need neither torch nor MPI.
 #include "launch/verb.h"
 #include "launch/verbs/cells.h"
+#include "launch/verbs/data_attribution.h"
 #include "launch/verbs/data_baselines.h"
 #include "launch/verbs/data_import.h"
 #include "launch/verbs/data_inspect.h"
@@ -13,8 +14,9 @@ using graticule::Verb;
 
 int main(int argc, char** argv) {
   std::vector<Verb> verbs = {
-      graticule::DataBaselinesVerb(), graticule::DataImportVerb(), graticule::DataInspectVerb(),
-      graticule::DataSplitVerb(),     graticule::DataSynthVerb(),  graticule::DataVerifyVerb(),
+      graticule::DataAttributionVerb(), graticule::DataBaselinesVerb(), graticule::DataImportVerb(),
+      graticule::DataInspectVerb(),     graticule::DataSplitVerb(),     graticule::DataSynthVerb(),
+      graticule::DataVerifyVerb(),
   };
   for (const Verb& verb : graticule::CellsVerbs()) verbs.push_back(verb);
   verbs.push_back(graticule::ReportAccuracyVerb());

@@ -48,7 +48,7 @@ std::optional<double> Degrees(const ExifContent* gps, ExifTag value_tag, ExifTag
   return side->data[0] == negative ? -degrees : degrees;
 }
 
-void ReadExif(const uint8_t* data, unsigned size, JpegInfo& info) {
+void ReadExif(const uint8_t* data, unsigned size, JpegHeader& info) {
   const std::unique_ptr<ExifData, decltype(&exif_data_unref)> exif(exif_data_new_from_data(data, size),
                                                                    exif_data_unref);
   if (exif == nullptr) return;
@@ -78,7 +78,7 @@ bool ReadHeader(jpeg_decompress_struct& jpeg, ErrorTrap& trap, std::span<const u
 
 }  // namespace
 
-std::optional<JpegInfo> ProbeJpeg(std::span<const uint8_t> bytes, std::string* why) {
+std::optional<JpegHeader> ProbeJpeg(std::span<const uint8_t> bytes, std::string* why) {
   if (bytes.size() < 4 || bytes[0] != 0xFF || bytes[1] != 0xD8) {
     if (why != nullptr) *why = bytes.empty() ? "empty file" : "not a JPEG";
     return std::nullopt;
@@ -89,7 +89,7 @@ std::optional<JpegInfo> ProbeJpeg(std::span<const uint8_t> bytes, std::string* w
   trap.base.error_exit = OnError;
   trap.base.emit_message = [](j_common_ptr, int) {};
   const bool good = ReadHeader(jpeg, trap, bytes);
-  JpegInfo info;
+  JpegHeader info;
   if (good) {
     info.width = static_cast<uint16_t>(jpeg.image_width);
     info.height = static_cast<uint16_t>(jpeg.image_height);

@@ -14,7 +14,7 @@
 
 namespace graticule {
 
-struct JpegInfo {
+struct JpegHeader {
   uint16_t width = 0, height = 0;  // as stored, before EXIF orientation
   uint8_t flags = 0;               // ImageFlag bits (data/record.h)
   int components = 0;
@@ -23,6 +23,6 @@ struct JpegInfo {
 };
 
 // nullopt when the bytes are not a JPEG with a readable header; `why` (if given) then says what is wrong.
-std::optional<JpegInfo> ProbeJpeg(std::span<const uint8_t> bytes, std::string* why = nullptr);
+std::optional<JpegHeader> ProbeJpeg(std::span<const uint8_t> bytes, std::string* why = nullptr);
 
 }  // namespace graticule

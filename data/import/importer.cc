@@ -63,7 +63,7 @@ class Import {
   std::string SaveState() const;
   void LoadState(const std::string& text);
   void Take(const ImageFile& file, DatasetWriter& writer);
-  bool Accept(const ImageFile& file, std::vector<uint8_t>& bytes, JpegInfo& info);
+  bool Accept(const ImageFile& file, std::vector<uint8_t>& bytes, JpegHeader& info);
   bool Seen(const std::vector<uint8_t>& bytes);
   void CountLeftOvers();
 
@@ -153,7 +153,7 @@ bool Import::Seen(const std::vector<uint8_t>& bytes) {
 }
 
 // Reads and judges the bytes; false when they are left out.
-bool Import::Accept(const ImageFile& file, std::vector<uint8_t>& bytes, JpegInfo& info) {
+bool Import::Accept(const ImageFile& file, std::vector<uint8_t>& bytes, JpegHeader& info) {
   if (file.size <= options_.min_image_bytes && options_.min_image_bytes > 0) {
     report_.Count("too_small", file.name);
     return false;
@@ -172,7 +172,7 @@ bool Import::Accept(const ImageFile& file, std::vector<uint8_t>& bytes, JpegInfo
     report_.Count("other_format", fmt::format("{}: {}", file.name, format));
     return false;
   }
-  const std::optional<JpegInfo> probed = ProbeJpeg(bytes, &why);
+  const std::optional<JpegHeader> probed = ProbeJpeg(bytes, &why);
   if (!probed) {
     report_.Count("undecodable", fmt::format("{}: {}", file.name, why));
     return false;
@@ -204,7 +204,7 @@ void Import::Take(const ImageFile& file, DatasetWriter& writer) {
     }
   }
   if (const char* reason = filter_.Refusal(row)) return report_.Count(reason, file.name);
-  JpegInfo info;
+  JpegHeader info;
   bytes_.clear();
   if (file.missing)
     report_.Count("record_without_image", file.name);

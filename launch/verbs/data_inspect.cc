@@ -3,9 +3,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/rng.h"
 #include "data/country.h"
+#include "data/image/augment.h"
+#include "data/image/jpeg_encode.h"
 #include "data/shard/shard_reader.h"
 #include "launch/options.h"
 
@@ -111,19 +115,75 @@ json Record(const std::string& folder, const Manifest& m, int64_t record) {
   return out;
 }
 
+// The bytes of one record's image as they were imported.
+void WriteImage(const std::string& folder, int64_t record, const std::string& path) {
+  const auto dataset = Dataset::Open({folder}, {.without_images = true});
+  std::vector<uint8_t> bytes;
+  dataset->ReadImage(record, bytes);
+  if (bytes.empty()) throw Error(ErrorCode::kData, fmt::format("record {} has no image", record), folder);
+  WriteFileAtomically(PosixFs(), path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+// Squares out of the middle of records spread evenly over the dataset, row by row. Images that cannot be
+// decoded stay gray. Returns the records shown.
+std::vector<int64_t> WriteSheet(const std::string& folder, int64_t count, const std::string& path) {
+  constexpr int kSide = 160, kColumns = 8;
+  const auto dataset = Dataset::Open({folder});
+  count = std::min(count, dataset->size());
+  Image sheet;
+  sheet.Reset(kSide * static_cast<int>(std::min<int64_t>(count, kColumns)),
+              kSide * static_cast<int>((count + kColumns - 1) / kColumns));
+  std::fill(sheet.rgb.begin(), sheet.rgb.end(), uint8_t{128});
+  Cropper cropper({.image_size = kSide, .kind = "centre_crop"});
+  JpegDecoder decoder;
+  Image image;
+  Rng unused(0, {});
+  std::vector<uint8_t> bytes, square(size_t{3} * kSide * kSide);
+  std::vector<int64_t> shown;
+  for (int64_t k = 0; k < count; ++k) {
+    shown.push_back(k * dataset->size() / count);
+    try {
+      dataset->ReadImage(shown.back(), bytes);
+      decoder.Decode(bytes, {.apply_orientation = true, .allow_truncated = true}, image);
+    } catch (const Error&) {
+      continue;
+    } catch (const BadRecord&) {
+      continue;
+    }
+    cropper.Crop(image, unused, square.data());
+    for (int64_t y = 0; y < kSide; ++y) {
+      uint8_t* to = sheet.rgb.data() + 3 * ((k / kColumns * kSide + y) * sheet.width + k % kColumns * kSide);
+      std::copy_n(square.data() + 3 * kSide * y, 3 * kSide, to);
+    }
+  }
+  const std::vector<uint8_t> jpeg = JpegEncoder().Encode(sheet.view(), 88);
+  WriteFileAtomically(PosixFs(), path, {reinterpret_cast<const char*>(jpeg.data()), jpeg.size()});
+  return shown;
+}
+
 int Run(const std::vector<std::string>& arguments) {
-  Options options("graticule data inspect DIR [--record N]",
-                  "Shows what a dataset holds, or one record of it.");
-  options.visible().add_options()("record", boost::program_options::value<int64_t>(),
-                                  "show this record, counted from 0");
+  Options options("graticule data inspect DIR [--record N [--image FILE]] [--sheet FILE]",
+                  "Shows what a dataset holds, or one record of it; --sheet draws records from all over it.");
+  namespace po = boost::program_options;
+  options.visible().add_options()("record", po::value<int64_t>(), "show this record, counted from 0")(
+      "image", po::value<std::string>(), "with --record: write its JPEG here")(
+      "sheet", po::value<std::string>(), "write a contact sheet (JPEG) here")(
+      "count", po::value<int64_t>()->default_value(64), "images on the sheet");
   options.Positional("folder", "dataset");
   if (!options.Parse(arguments)) return 0;
   const std::vector<std::string> folders = options.Words("folder");
   if (folders.size() != 1) throw Error(ErrorCode::kUsage, "name one dataset folder");
   const Manifest manifest = ReadManifest(folders[0]);
   const bool one = options.Has("record");
-  const json out =
+  if (options.Has("image") && !one) throw Error(ErrorCode::kUsage, "--image needs --record");
+  if (options.Get<int64_t>("count") < 1) throw Error(ErrorCode::kUsage, "--count is below 1");
+  json out =
       one ? Record(folders[0], manifest, options.Get<int64_t>("record")) : Summary(folders[0], manifest);
+  if (options.Has("image"))
+    WriteImage(folders[0], options.Get<int64_t>("record"), options.Get<std::string>("image"));
+  if (options.Has("sheet"))
+    out["sheet_records"] =
+        WriteSheet(folders[0], options.Get<int64_t>("count"), options.Get<std::string>("sheet"));
   if (options.json()) {
     fmt::print("{}\n", out.dump());
   } else if (one) {

@@ -18,7 +18,8 @@ int Run(const std::vector<std::string>& arguments) {
       "Checks sizes, SHA-256, the HDF5 profile, every column and every image of a dataset. Exits 3 if "
       "anything is wrong.");
   options.visible().add_options()("fast", boost::program_options::bool_switch(),
-                                  "heads and columns only: neither images nor whole-file hashes");
+                                  "heads and columns only: neither images nor whole-file hashes")(
+      "decode", boost::program_options::bool_switch(), "decode every image too, as training will");
   options.Positional("folder", "datasets");
   if (!options.Parse(arguments)) return 0;
   const std::vector<std::string> folders = options.Words("folder");
@@ -28,22 +29,27 @@ int Run(const std::vector<std::string>& arguments) {
   bool good = true;
   for (const std::string& folder : folders) {
     ProgressLine line("verify", "images");
-    const VerifyResult result = VerifyDataset(
-        folder, {.images = !fast, .hashes = !fast, .progress = [&](int64_t done, int64_t total) {
-                   line.Update(done, static_cast<uint64_t>(done), static_cast<uint64_t>(total));
-                 }});
+    const VerifyResult result =
+        VerifyDataset(folder, {.images = !fast,
+                               .hashes = !fast,
+                               .decode = options.Get<bool>("decode"),
+                               .progress = [&](int64_t done, int64_t total) {
+                                 line.Update(done, static_cast<uint64_t>(done), static_cast<uint64_t>(total));
+                               }});
     line.Finish();
     good = good && result.good();
     out.push_back({{"folder", folder},
                    {"good", result.good()},
                    {"shards", result.shards},
                    {"images", result.records},
+                   {"truncated", result.truncated},
                    {"bytes", result.bytes},
                    {"problem_count", result.problem_count},
                    {"problems", result.problems}});
     for (const std::string& problem : result.problems) fmt::print(stderr, "{}\n", problem);
     if (!options.json()) {
-      fmt::print("{}: {} shards, {} images read, {:.1f} MB: {}\n", folder, result.shards, result.records,
+      fmt::print("{}: {} shards, {} images read ({} cut short, as the import found them), {:.1f} MB: {}\n",
+                 folder, result.shards, result.records, result.truncated,
                  static_cast<double>(result.bytes) / 1e6,
                  result.good() ? std::string("good") : fmt::format("{} problems", result.problem_count));
     }

@@ -120,6 +120,33 @@ def test_osv5m(osv, tmp_path):
     assert len(set(column(out, "/own/author_hash"))) == 1
 
 
+def tool(*words, code=0):
+    done = subprocess.run([PROGRAM, "data", *map(str, words), "--json"], capture_output=True, text=True)
+    assert done.returncode == code, done.stderr + done.stdout
+    return json.loads(done.stdout)
+
+
+def test_what_was_imported_can_be_looked_at_credited_and_checked(osv, tmp_path):
+    out = tmp_path / "out"
+    run("osv5m", "--root", osv, "--out", out)
+    shown = tool("inspect", out, "--record", 1, "--image", tmp_path / "one.jpg", "--sheet", tmp_path / "sheet.jpg", "--count", 5)
+    assert (tmp_path / "one.jpg").read_bytes() == jpeg(1) and shown["id"] == str(10**14 + 1)
+    assert shown["sheet_records"] == [0, 1, 2, 4, 5]
+    sheet = Image.open(tmp_path / "sheet.jpg")
+    assert sheet.size == (5 * 160, 160)
+    whole = Image.open(io.BytesIO(jpeg(4))).convert("RGB")  # record 3 is the image of id 4; the sheet shows 4, which is id 5
+    side = Image.open(io.BytesIO(jpeg(5))).convert("RGB").resize((213, 160), Image.BICUBIC).crop((26, 0, 186, 160))
+    difference = np.abs(np.asarray(sheet.crop((480, 0, 640, 160)), float) - np.asarray(side, float))
+    assert difference.mean() < 12 < np.abs(np.asarray(whole.resize((160, 160)), float) - np.asarray(side, float)).mean()
+    credits = tool("attribution", out, "--out", tmp_path / "who.csv")
+    assert credits["records_by_licence"] == {"CC-BY-SA-4.0": 7}
+    rows = list(csv.DictReader(open(tmp_path / "who.csv", newline="")))
+    assert [r["id"] for r in rows] == [str(10**14 + k) for k in (0, 1, 2, 4, 5, 7, 9)]
+    assert {(r["creator"], r["licence"], r["dataset"]) for r in rows} == {('some "one"', "CC-BY-SA-4.0", "osv5m")}
+    checked = tool("verify", out, "--decode")["datasets"][0]
+    assert checked["good"] and checked["truncated"] == 1 and checked["images"] == 7
+
+
 def test_filters_decide_before_images_are_read(osv, tmp_path):
     cases = [(["--zips", "00"], 4), (["--countries", "NA"], 2), (["--countries", "nz", "--per-country", "2"], 2), (["--bbox=-40,169,-37,173"], 3),
              (["--from", "2021-06", "--to", "2021-06-02"], 6), (["--to", "2021-06-01"], None), (["--max-records", "3"], 3)]

@@ -36,8 +36,7 @@ void Write(const std::string& path, const std::vector<NamedTensor>& tensors) {
 }
 
 void WriteExportTo(const std::string& directory, const VisionTower& tower) {
-  PosixFs().MakeDirs(directory);
-  const std::string cells = JoinPath(directory, "cells.source");
+  const std::string cells = directory + ".cells";
   SafetensorsWriter().Write(PosixFs(), cells);
   WriteExport(PosixFs(), directory, tower, Heads(tower.config().width, {{"climate", kClimateClasses}}, 5),
               cells, {.image_size = tower.config().image_size}, {{"pooling", "mean"}});

@@ -260,7 +260,7 @@ def test_folder_of_photos_placed_by_exif(tmp_path):
     save("c.jpg", 45, 9.0, format="MPO", save_all=True, append_images=[Image.new("RGB", (8, 8))])
     save("nowhere.jpg", None, None)
     result = run_json("import", "folder", "--images", tmp_path / "p", "--out", tmp_path / "o")
-    assert result["records"] == 3 and result["report"]["reasons"]["bad_coordinates"]["count"] == 1
+    assert result["records"] == 3 and result["report"]["reasons"]["without_place"]["count"] == 1
     shards = Shards(tmp_path / "o")
     assert shards.ids() == ["a.jpg", "c.jpg", "sub/b.jpeg"]
     np.testing.assert_allclose(shards["geo/lat"], [-33.51, 45.51, 10.51], atol=1e-9)
