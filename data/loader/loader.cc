@@ -258,6 +258,8 @@ LoaderStats RingLoader::stats() const {
   LoaderStats stats = stats_;
   stats.bad_records = source_.bad_records();
   stats.io_retries = RepeatedReads();
+  stats.ready =
+      std::count_if(ring_.begin(), ring_.end(), [](const Slot& slot) { return slot.state == State::kReady; });
   return stats;
 }
 

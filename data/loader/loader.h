@@ -44,6 +44,7 @@ struct LoaderOptions {
 
 struct LoaderStats {
   int64_t batches = 0, images = 0, bad_records = 0;
+  int64_t ready = 0;                            // batches that wait to be taken
   int64_t io_retries = 0;                       // of the whole process
   double wait_s = 0, read_s = 0, decode_s = 0;  // summed over workers except wait_s
 };

@@ -39,7 +39,8 @@ RunRecord::RunRecord(const RootConfig& config, RunFolder& folder, const TrainSta
 
 RunRecord::~RunRecord() = default;
 
-void RunRecord::StepIssued(int64_t step, double lr, double data_wait_s) {
+void RunRecord::StepIssued(int64_t step, double lr, double data_wait_s, const LoaderStats& loader) {
+  loader_ = loader;
   issued_.push_back({step, lr});
   meter_.AddStep(data_wait_s);
 }
@@ -59,13 +60,21 @@ void RunRecord::StepDone(int64_t step, const StepOutcome& outcome) {
   }
   const bool log = step % config_.log.every_steps == 0 || step == total_steps_ || !outcome.finite;
   if (log) WriteRow(step, lr, outcome);
-  folder_.Progress(step, fmt::format("loss {:.4f} | {} samples/s | data wait {:.0f} %", outcome.loss,
-                                     FormatRate(rate_.samples_s), 100 * rate_.data_wait_frac));
+  constexpr double kWorthAName = 0.05;
+  const bool starved = rate_.data_wait_frac > kWorthAName && !culprit_.empty();
+  folder_.Progress(step, fmt::format("loss {:.4f} | {} samples/s | data wait {:.0f} %{}", outcome.loss,
+                                     FormatRate(rate_.samples_s), 100 * rate_.data_wait_frac,
+                                     starved ? fmt::format(" ({})", culprit_) : ""));
 }
 
 void RunRecord::WriteRow(int64_t step, double lr, const StepOutcome& outcome) {
   // Rows that come together, as before a checkpoint, share the rate of the first.
   if (meter_.steps() > 0) rate_ = meter_.Read();
+  // Seconds of the decoding threads since the last row: where a wait for data comes from.
+  const double read_s = loader_.read_s - loader_logged_.read_s,
+               decode_s = loader_.decode_s - loader_logged_.decode_s;
+  if (read_s + decode_s > 0) culprit_ = read_s > decode_s ? "read" : "decode";
+  loader_logged_ = loader_;
   folder_.AppendMetrics({{"step", step},
                          {"attempt", folder_.attempt()},
                          {"wall_s", folder_.seconds_since_start()},
@@ -75,6 +84,9 @@ void RunRecord::WriteRow(int64_t step, double lr, const StepOutcome& outcome) {
                          {"grad_norm", outcome.grad_norm},
                          {"samples_s", rate_.samples_s},
                          {"data_wait_frac", rate_.data_wait_frac},
+                         {"data", JsonNumbers{{"ready", static_cast<double>(loader_.ready)},
+                                              {"read_s", read_s},
+                                              {"decode_s", decode_s}}},
                          {"samples", fmt::format("{:014x}", outcome.samples_digest)},
                          {"bad_records", static_cast<int64_t>(quarantined_.size())},
                          {"mem_peak", PeakMemoryBytes()}});

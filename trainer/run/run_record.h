@@ -2,11 +2,11 @@
 // checkpoints, eval/, and the progress line on the terminal.
 //
 // metrics.jsonl: one row per logged step (step, attempt, wall_s, loss, terms, lr, grad_norm, samples_s,
-// data_wait_frac, samples, bad_records, mem_peak) and per validation (step, attempt, val). `samples` is
-// StepOutcome::samples_digest: equal rows saw equal samples. Rows beyond the restored step are dropped at
-// start, so curves never fork. status.json is replaced by rename. Only rank 0 makes one; one
-// thread. Failure: Error(kCheckpoint) when a checkpoint cannot be written twice in a row; the first time it
-// is an event.
+// data_wait_frac, data {ready, read_s, decode_s}, samples, bad_records, mem_peak) and per validation (step,
+// attempt, val). `samples` is StepOutcome::samples_digest: equal rows saw equal samples. Rows beyond the
+// restored step are dropped at start, so curves never fork. status.json is replaced by rename. Only rank 0
+// makes one; one thread. Failure: Error(kCheckpoint) when a checkpoint cannot be written twice in a row; the
+// first time it is an event.
 #pragma once
 
 #include <chrono>
@@ -30,7 +30,8 @@ class RunRecord {
             std::string config_hash);
   ~RunRecord();
 
-  void StepIssued(int64_t step, double lr, double data_wait_s);
+  // loader: of this rank, as it stands now.
+  void StepIssued(int64_t step, double lr, double data_wait_s, const LoaderStats& loader);
   void StepDone(int64_t step, const StepOutcome& outcome);
   // A record that cannot be used and is replaced; each counts once, whichever rank met it first.
   void Quarantined(int64_t step, const std::string& where, const std::string& reason);
@@ -59,6 +60,8 @@ class RunRecord {
   StepMeter meter_;
   std::deque<Issued> issued_;
   StepMeter::Reading rate_;
+  LoaderStats loader_, loader_logged_;  // now, and when a row was written last
+  std::string culprit_;                 // the stage that the data wait is spent in: "read" or "decode"
   int failed_saves_ = 0;
   bool warn_of_skips_ = true;
   std::set<std::string> quarantined_;

@@ -43,7 +43,7 @@ TrainingEnd Training::LoopCollective() {
     const double lr = config_.optim.lr * ScheduleFactor(config_.schedule, state_.samples, batch, total);
     StepRequest request = RequestOfThisRank();
     parts_.step->RunCollective(*share, lr, request);
-    if (record_ != nullptr) record_->StepIssued(state_.step + 1, lr, share->wait_s);
+    if (record_ != nullptr) record_->StepIssued(state_.step + 1, lr, share->wait_s, parts_.loader->stats());
     parts_.step->WaitForImages();
     parts_.loader->Release(share);
     ++state_.step;

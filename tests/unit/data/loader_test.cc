@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <map>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "base/error.h"
@@ -37,6 +40,7 @@ class FakeDataset : public Dataset {
   std::string id(int64_t record) const override { return std::to_string(record); }
   uint32_t image_bytes(int64_t record) const override { return static_cast<uint32_t>(jpegs_[record].size()); }
   void ReadImage(int64_t record, std::vector<uint8_t>& out) const override {
+    ++reads_;
     if (broken_.contains(record)) throw BadRecord{record, "checksum"};
     if (record == io_error_) throw Error(ErrorCode::kData, "input/output error");
     out = jpegs_[record];
@@ -48,6 +52,7 @@ class FakeDataset : public Dataset {
   std::vector<std::vector<uint8_t>> jpegs_;
   std::set<int64_t> broken_;
   int64_t io_error_ = -1;
+  mutable std::atomic<int64_t> reads_ = 0;
 };
 
 LoaderOptions Options(int64_t global_batch, int rank = 0, int world_size = 1, int threads = 2) {
@@ -356,7 +361,11 @@ TEST(Loader, LentBatchIsNotOverwritten) {
   const std::vector<uint8_t> images(first->images_BVHWC, first->images_BVHWC + 4 * 16 * 16 * 3);
   const Batch* second = loader->Next();
   EXPECT_NE(first, second);
-  for (int i = 0; i < 50; ++i) data->meta(i);
+  // The workers fill the third slot and then have nowhere to go. Were the two lent ones taken for free, they would
+  // read on: a twentieth of a second is time for hundreds of such images.
+  while (data->reads_ < 12) std::this_thread::yield();
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(data->reads_, 12);
   EXPECT_EQ(first->record, records);
   EXPECT_EQ(std::memcmp(first->images_BVHWC, images.data(), images.size()), 0);
   loader->Release(first);
