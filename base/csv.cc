@@ -193,6 +193,13 @@ size_t CsvReader::Require(const std::vector<std::string>& aliases) const {
               name_ + ":1", "Rename the column in the header.");
 }
 
+std::string CsvField(std::string_view text) {
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
 bool IsMissing(std::string_view field) {
   field = Trim(field);
   return field.empty() || field == "NA" || field == "NaN" || field == "nan" || field == "null" ||

@@ -69,6 +69,9 @@ class CsvReader {
 size_t ScanCsvRecord(std::string_view text, bool at_end, std::vector<std::string>& fields,
                      const std::string& where, char delimiter = ',');
 
+// Text as a field: quoted where it must be.
+std::string CsvField(std::string_view text);
+
 // Empty, NA, NaN, nan, null, None: how tables say that a number or a name is not known.
 bool IsMissing(std::string_view field);
 // Whole-field conversions; nullopt on anything else. Integers may be written as floats ("4.0").

@@ -55,8 +55,7 @@ void DataConfig::Bind(Section& s) {
   s.Sub("augment", &augment, "crop and resize of training images");
   s.Choice("decode", &decode, {"exact", "fast"},
            "fast: training images of twice the crop's size or more are reduced while they are decoded; close "
-           "to, but "
-           "not, the bytes that Pillow gives");
+           "to, but not, the bytes that Pillow gives");
   s.Choice("exif_orientation", &exif_orientation, {"apply", "ignore"},
            "whether an image is turned as its EXIF tag asks, in training, evaluation and prediction alike");
   s.Field("threads", &threads,

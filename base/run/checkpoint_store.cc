@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/hash.h"
+#include "base/run/as_checkpoint_error.h"
 #include "base/text.h"
 
 namespace graticule {
@@ -19,17 +20,6 @@ constexpr const char* kManifest = "MANIFEST.json";
 constexpr const char* kScore = "score.json";
 constexpr const char* kLitter = ".tmp";
 constexpr double kFreeFactor = 2.2;
-
-// Runs `body`; whatever fails in it is a checkpoint error.
-template <typename F>
-auto AsCheckpointError(F&& body) {
-  try {
-    return body();
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kData) throw;
-    throw Error(ErrorCode::kCheckpoint, error.message(), error.where(), error.hint());
-  }
-}
 
 std::string ManifestText(const CheckpointInfo& info) {
   json files = json::object();

@@ -9,21 +9,12 @@
 #include <random>
 
 #include "base/log.h"
+#include "base/run/as_checkpoint_error.h"
 
 namespace graticule {
 namespace {
 
 constexpr char kFailures[] = "failure";
-
-template <typename F>
-auto AsRunError(F&& body) {
-  try {
-    return body();
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kData) throw;
-    throw Error(ErrorCode::kCheckpoint, error.message(), error.where(), error.hint());
-  }
-}
 
 std::string HostName() {
   char name[256] = {};
@@ -46,7 +37,7 @@ struct RunFiles::Stream {
 
 RunFiles::RunFiles(FileSystem& fs, Clock& clock, std::string dir)
     : fs_(fs), clock_(clock), dir_(std::move(dir)), metrics_(new Stream), events_(new Stream) {
-  AsRunError([&] {
+  AsCheckpointError([&] {
     if (!fs_.IsDirectory(dir_)) {
       fs_.MakeDirs(dir_);
       fs_.SyncDir(DirName(dir_));
@@ -77,7 +68,7 @@ void RunFiles::SetStatus(const std::function<void(RunStatusFile&)>& change) {
                                    {"pid", s.pid},
                                    {"started_utc", s.started_utc},
                                    {"updated_utc", s.updated_utc}});
-  AsRunError([&] {
+  AsCheckpointError([&] {
     for (Stream* stream : {metrics_.get(), events_.get()}) {
       if (std::exchange(stream->unsynced, false)) stream->file->Sync();
     }
@@ -86,7 +77,7 @@ void RunFiles::SetStatus(const std::function<void(RunStatusFile&)>& change) {
 }
 
 void RunFiles::Append(Stream& stream, const JsonRow& row) {
-  AsRunError([&] {
+  AsCheckpointError([&] {
     std::string line = ToJson(row) + "\n";
     if (!stream.file) {
       // A line that a crash cut short stays where it is; the new row must not be glued to it.
@@ -114,7 +105,7 @@ void RunFiles::AppendEvent(const std::string& event, const JsonRow& details) {
 }
 
 void RunFiles::DropMetricsAfter(int64_t step) {
-  AsRunError([&] {
+  AsCheckpointError([&] {
     metrics_->file.reset();
     metrics_->unsynced = false;
     if (!fs_.Exists(metrics_->path)) return;
@@ -132,11 +123,11 @@ void RunFiles::DropMetricsAfter(int64_t step) {
 }
 
 void RunFiles::WriteResolved(std::string_view yaml) {
-  AsRunError([&] { WriteFileAtomically(fs_, PathOf("resolved.yaml"), yaml); });
+  AsCheckpointError([&] { WriteFileAtomically(fs_, PathOf("resolved.yaml"), yaml); });
 }
 
 RunStatusFile ReadStatusFile(const std::string& path) {
-  const std::string text = AsRunError([&] { return ReadFileToString(path, 1 << 20); });
+  const std::string text = AsCheckpointError([&] { return ReadFileToString(path, 1 << 20); });
   try {
     const auto json = nlohmann::json::parse(text);
     RunStatusFile s;
@@ -190,7 +181,7 @@ std::vector<RankFailure> ReadRankFailures(const std::string& run_dir) {
 }
 
 void RemoveRankFailures(FileSystem& fs, const std::string& run_dir) {
-  AsRunError([&] { fs.RemoveTree(JoinPath(run_dir, kFailures)); });
+  AsCheckpointError([&] { fs.RemoveTree(JoinPath(run_dir, kFailures)); });
 }
 
 std::string CurrentAttemptId() {

@@ -33,25 +33,23 @@ void Write(int file, const char* text) {
   (void)written;
 }
 
-void WriteNumber(int file, long value) {
-  char digits[24];
-  char* at = digits + sizeof digits - 1;
-  *at = 0;
-  do *--at = static_cast<char>('0' + value % 10);
-  while ((value /= 10) > 0);
-  Write(file, at);
-}
+struct Digits {
+  explicit Digits(long value) {
+    do *--text = static_cast<char>('0' + value % 10);
+    while ((value /= 10) > 0);
+  }
+  char memory[24] = {};
+  char* text = memory + sizeof memory - 1;
+};
 
 long ThisThread() { return syscall(SYS_gettid); }
 
 void WriteHead(int file, long thread) {
   Write(file, "\nthread ");
-  WriteNumber(file, thread);
-  char path[64] = "/proc/self/task/", digits[24], name[32] = "";
-  char* end = digits + sizeof digits - 1;
-  *end = 0;
-  for (long rest = thread; rest > 0; rest /= 10) *--end = static_cast<char>('0' + rest % 10);
-  strcat(strcat(path, end), "/comm");
+  const Digits number(thread);
+  Write(file, number.text);
+  char path[64] = "/proc/self/task/", name[32] = "";
+  strcat(strcat(path, number.text), "/comm");
   const int comm = open(path, O_RDONLY | O_CLOEXEC);
   if (comm >= 0) {
     const ssize_t n = read(comm, name, sizeof name - 1);
@@ -114,7 +112,7 @@ void Dump(const char* path, const char* reason, int signal) {
   const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
   if (file >= 0) {
     Write(file, reason);
-    if (signal > 0) WriteNumber(file, signal);
+    if (signal > 0) Write(file, Digits(signal).text);
     Write(file, "\n");
     g_file.store(file);
     WriteHead(file, ThisThread());

@@ -15,12 +15,7 @@ class BenchmarkLayout final : public Layout {
         author_(csv.FindAny({"AUTHOR", "OwnerNSID"})),
         creator_(csv.FindAny({"Username"})),
         licence_(csv.FindAny({"LicenseName"})),
-        straight_(FindStraight(csv, {{"S3_Label", Col::kScene3},
-                                     {"S16_Label", Col::kScene16},
-                                     {"S365_Label", Col::kScene365},
-                                     {"Prob_indoor", Col::kProbIndoor},
-                                     {"Prob_natural", Col::kProbNatural},
-                                     {"Prob_urban", Col::kProbUrban}})) {
+        straight_(FindScenes(csv)) {
     if (creator_) named_.push_back({*creator_, Col::kCreator});
   }
   size_t id_column() const override { return id_; }

@@ -18,6 +18,15 @@ std::vector<Straight> FindStraight(const CsvReader& csv,
   return found;
 }
 
+std::vector<Straight> FindScenes(const CsvReader& csv) {
+  return FindStraight(csv, {{"S3_Label", Col::kScene3},
+                            {"S16_Label", Col::kScene16},
+                            {"S365_Label", Col::kScene365},
+                            {"Prob_indoor", Col::kProbIndoor},
+                            {"Prob_natural", Col::kProbNatural},
+                            {"Prob_urban", Col::kProbUrban}});
+}
+
 void SetStraight(const std::vector<Straight>& columns, const Fields& fields, std::string_view id,
                  ImportReport& report, RecordRow& out) {
   for (const Straight& column : columns) SetFromText(*column.to, fields[column.from], id, report, out);

@@ -26,6 +26,8 @@ struct Straight {
 };
 std::vector<Straight> FindStraight(const CsvReader& csv,
                                    const std::vector<std::pair<const char*, Col>>& pairs);
+// The labels and probabilities of a Places365 table.
+std::vector<Straight> FindScenes(const CsvReader& csv);
 void SetStraight(const std::vector<Straight>& columns, const Fields& fields, std::string_view id,
                  ImportReport& report, RecordRow& out);
 

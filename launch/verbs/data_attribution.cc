@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/csv.h"
 #include "data/shard/shard_reader.h"
 #include "launch/options.h"
 
@@ -15,13 +16,6 @@ namespace {
 // By code of /own/licence (docs/FORMATS.md).
 constexpr std::array<const char*, 6> kLicences = {"",          "CC-BY-SA-4.0", "CC-BY-SA-2.0",
                                                   "CC-BY-4.0", "CC-BY",        "CC-BY-NC or another"};
-
-std::string CsvField(std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
 
 // Records by licence, over all folders.
 using Totals = std::map<std::string, int64_t>;

@@ -9,6 +9,12 @@
 
 namespace graticule {
 
+uint64_t BytesOf(const std::vector<NamedTensor>& tensors) {
+  uint64_t bytes = 0;
+  for (const NamedTensor& t : tensors) bytes += t.tensor.nbytes();
+  return bytes;
+}
+
 void WriteTensors(CheckpointWriter& out, const std::string& name, const std::vector<NamedTensor>& tensors) {
   const torch::autograd::AutoGradMode no_grad(false);
   SafetensorsWriter writer;

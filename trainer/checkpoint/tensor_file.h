@@ -7,6 +7,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -15,6 +16,8 @@
 #include "models/vision_tower.h"
 
 namespace graticule {
+
+uint64_t BytesOf(const std::vector<NamedTensor>& tensors);
 
 void WriteTensors(CheckpointWriter& out, const std::string& name, const std::vector<NamedTensor>& tensors);
 

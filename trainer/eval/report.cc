@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <numbers>
 
+#include "base/csv.h"
 #include "geo/svg_map.h"
 
 namespace graticule {
@@ -18,13 +19,6 @@ constexpr double kMapLowKm = 1, kMapHighKm = 20000;
 
 // Weights that exist in memory alone, while training, have no file to hash.
 Json HashOrNull(const std::string& hash) { return hash.empty() ? Json(nullptr) : Json(hash); }
-
-std::string CsvField(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-  return quoted + "\"";
-}
 
 bool HasPlace(const EvalRow& row) {
   return std::isfinite(row.truth.lat_deg) && std::isfinite(row.truth.lon_deg);

@@ -12,6 +12,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/progress.h"
+#include "base/run/as_checkpoint_error.h"
 #include "base/run/run_files.h"
 #include "base/run/run_lock.h"
 #include "base/terminal.h"
@@ -23,24 +24,13 @@ constexpr double kStatusEveryS = 5;
 
 // A launcher may return before the last process of a killed attempt is gone: the owner gets a moment to
 // leave.
-// The code that everything else of the folder fails with.
-template <typename Body>
-auto AsStorage(const Body& body) {
-  try {
-    return body();
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kData) throw;
-    throw Error(ErrorCode::kCheckpoint, error.message(), error.where(), error.hint());
-  }
-}
-
 std::unique_ptr<RunLock> TakeLock(const std::string& path, bool take) {
-  AsStorage([&] { PosixFs().MakeDirs(path); });
+  AsCheckpointError([&] { PosixFs().MakeDirs(path); });
   constexpr double kPatienceS = 15;
   const double begin_s = SystemClock().MonotonicSeconds();
   for (;;) {
     try {
-      return AsStorage(
+      return AsCheckpointError(
           [&] { return std::make_unique<RunLock>(PosixFs(), SystemClock(), path, CurrentOwner(), take); });
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kUsage || SystemClock().MonotonicSeconds() - begin_s > kPatienceS) throw;

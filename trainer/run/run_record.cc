@@ -142,10 +142,7 @@ void RunRecord::Save(const TrainState& state, const std::vector<NamedTensor>& mo
     about.world_size = world_size_;
     about.config_hash = config_hash_;
     about.extra = {{"data_sha256", state.data_sha256}};
-    uint64_t bytes = 0;
-    for (const auto* tensors : {&model, &optimizer})
-      for (const NamedTensor& t : *tensors) bytes += t.tensor.nbytes();
-    folder_.PublishCheckpoint(about, bytes, [&](CheckpointWriter& out) {
+    folder_.PublishCheckpoint(about, BytesOf(model) + BytesOf(optimizer), [&](CheckpointWriter& out) {
       WriteTensors(out, "model.safetensors", model);
       WriteTensors(out, "optimizer.safetensors", optimizer);
       out.Write("state.json", ToJson(state));

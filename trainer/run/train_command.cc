@@ -140,13 +140,6 @@ int Report(const TrainCommand& command, RunFolder* folder, const Training& train
   return code;
 }
 
-uint64_t CheckpointBytes(TrainingParts& parts) {
-  uint64_t bytes = 0;
-  for (const auto& tensors : {parts.recipe->Parameters(), parts.optimizer->State()})
-    for (const NamedTensor& t : tensors) bytes += t.tensor.nbytes();
-  return bytes;
-}
-
 int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, RunFolder* folder,
         World& world) {
   TrainState state = StateAtStart(command, start, data, world);
@@ -165,7 +158,7 @@ int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, 
   }
   std::unique_ptr<RunRecord> record;
   if (folder != nullptr) {
-    folder->CheckFreeSpace(CheckpointBytes(parts));
+    folder->CheckFreeSpace(BytesOf(parts.recipe->Parameters()) + BytesOf(parts.optimizer->State()));
     RecordStart(command, start, data, world, *folder);
     record = std::make_unique<RunRecord>(command.config, *folder, state, world.size, command.resolved.hash);
     folder->SetStatus("running", 0, "");
