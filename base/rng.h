@@ -28,6 +28,8 @@ enum class Purpose : uint32_t {
   kNoise = 9,
   kTest = 10,
   kBaseline = 11,
+  kBlock = 12,
+  kMixture = 13,
 };
 
 // One Philox4x32-10 block; the known-answer vectors of Random123 hold for it.

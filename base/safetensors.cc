@@ -186,6 +186,9 @@ class FileImpl : public SafetensorsFile {
     throw Error(code_, fmt::format("found no tensor \"{}\" among {}", Printable(name), tensors_.size()),
                 name_, near.empty() ? "" : fmt::format("the nearest name is \"{}\"", Printable(near)));
   }
+  uint64_t OffsetOf(const TensorView& tensor) const override {
+    return static_cast<uint64_t>(tensor.data - begin_);
+  }
 
  private:
   [[noreturn]] void Fail(const std::string& what) const {
@@ -198,11 +201,13 @@ class FileImpl : public SafetensorsFile {
   ErrorCode code_;
   void* mapping_ = nullptr;
   size_t mapped_bytes_ = 0;
+  const uint8_t* begin_ = nullptr;
   std::map<std::string, TensorView> tensors_;
   std::map<std::string, std::string> metadata_;
 };
 
 void FileImpl::Read(std::span<const uint8_t> bytes) {
+  begin_ = bytes.data();
   if (bytes.size() < 8) Fail(fmt::format("the file has {} bytes, a header length needs 8", bytes.size()));
   uint64_t length = 0;
   for (int i = 7; i >= 0; --i) length = length << 8 | bytes[i];

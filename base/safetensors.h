@@ -58,6 +58,8 @@ class SafetensorsFile {
   virtual const std::map<std::string, std::string>& metadata() const = 0;
   // Throws naming the file and the nearest existing name.
   virtual const TensorView& at(const std::string& name) const = 0;
+  // Where the bytes of one of its tensors lie in the file.
+  virtual uint64_t OffsetOf(const TensorView& tensor) const = 0;
 };
 
 // Collects views (not copied; alive until Write returns). metadata {"format": "pt"} is always written.

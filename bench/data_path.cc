@@ -67,6 +67,9 @@ class MemoryDataset final : public Dataset {
   std::string id(int64_t record) const override { return std::to_string(record); }
   uint32_t image_bytes(int64_t record) const override { return static_cast<uint32_t>(File(record).size()); }
   void ReadImage(int64_t record, std::vector<uint8_t>& out) const override { out = File(record); }
+  RecordKeys keys(int64_t) const override { return {}; }
+  RecordAddress Address(int64_t record) const override { return {0, 0, record}; }
+  std::vector<DatasetFolder> folders() const override { return {}; }
   std::string Locate(int64_t record) const override { return fmt::format("memory[{}]", record); }
   std::string Sha256() const override { return ""; }
   double Coverage(const std::string&) const override { return 0; }

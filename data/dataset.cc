@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "data/country.h"
 #include "data/shard/record_index.h"
+#include "data/shard/record_keys.h"
 #include "data/shard/shard_reader.h"
 #include "data/split/split_sidecar.h"
 
@@ -48,8 +49,11 @@ struct Part {
   RecordIndex index;
   std::deque<LazyShard> shards;
   std::vector<uint32_t> rows;
+  std::vector<RecordKeys> keys;  // by row of the index; empty unless asked for
+  std::string path;
   bool whole = true;
-  int64_t first = 0;  // index of its first selected record in the dataset
+  int64_t number = 0;  // of the folder
+  int64_t first = 0;   // index of its first selected record in the dataset
   int64_t size() const { return whole ? index.size : static_cast<int64_t>(rows.size()); }
   int64_t row(int64_t i) const { return whole ? i : rows[i]; }
 };
@@ -78,6 +82,7 @@ class FolderDataset final : public Dataset {
     for (const std::string& folder : folders) {
       Part& part = parts_.emplace_back();
       Open(folder, options, part);
+      part.number = static_cast<int64_t>(parts_.size()) - 1;
       part.first = size_;
       size_ += part.size();
       hash.Update(part.manifest.sha256);
@@ -100,6 +105,10 @@ class FolderDataset final : public Dataset {
     return {part->index.lat[row], part->index.lon[row]};
   }
   RecordMeta meta(int64_t record) const override;
+  RecordKeys keys(int64_t record) const override {
+    const auto [part, row] = Find(record);
+    return part->keys.empty() ? RecordKeys{} : part->keys[row];
+  }
   std::string id(int64_t record) const override {
     const auto [part, row] = Find(record);
     LazyShard& shard = part->shards[part->index.shard[row]];
@@ -120,6 +129,12 @@ class FolderDataset final : public Dataset {
     const ShardEntry& shard = part->shards[part->index.shard[row]].entry();
     return fmt::format("{}[{}]", shard.file, row - shard.first);
   }
+  RecordAddress Address(int64_t record) const override {
+    const auto [part, row] = Find(record);
+    const uint16_t shard = part->index.shard[row];
+    return {part->number, shard, row - part->shards[shard].entry().first};
+  }
+  std::vector<DatasetFolder> folders() const override;
   std::string Sha256() const override { return sha256_; }
   double Coverage(const std::string& column) const override {
     int64_t with_value = 0;
@@ -131,6 +146,7 @@ class FolderDataset final : public Dataset {
 
  private:
   static void Open(const std::string& folder, const DatasetOptions& options, Part& part) {
+    part.path = folder;
     part.manifest = ReadManifest(folder);
     for (const ShardEntry& shard : part.manifest.shards) {
       CheckSize(folder, shard);
@@ -151,6 +167,15 @@ class FolderDataset final : public Dataset {
             Philox4x32({index.crc32c[row], index.len[row], 0, static_cast<uint32_t>(Purpose::kSplit)}, {});
         return (uint64_t{word[0]} << 32 | word[1]) < below;
       });
+    }
+    if (options.keys) ReadKeys(part);
+  }
+
+  static void ReadKeys(Part& part) {
+    for (LazyShard& shard : part.shards) {
+      const auto first = static_cast<size_t>(shard.entry().first), n = static_cast<size_t>(shard.entry().n);
+      const auto keys = ReadRecordKeys(shard.reader(), part.index.country_iso.subspan(first, n));
+      part.keys.insert(part.keys.end(), keys.begin(), keys.end());
     }
   }
 
@@ -193,6 +218,20 @@ RecordMeta FolderDataset::meta(int64_t record) const {
   meta.country = Alpha2Of(meta.country_iso);
   std::copy_n(index.aux.begin() + row * kAuxColumnCount, kAuxColumnCount, meta.aux);
   return meta;
+}
+
+std::vector<DatasetFolder> FolderDataset::folders() const {
+  std::vector<DatasetFolder> folders;
+  for (const Part& part : parts_) {
+    DatasetFolder& folder = folders.emplace_back();
+    folder.path = part.path;
+    folder.name = part.manifest.dataset;
+    folder.records_sha256 = RecordsSha256(part.manifest);
+    folder.first = part.first;
+    folder.size = part.size();
+    for (const ShardEntry& shard : part.manifest.shards) folder.shard_rows.push_back(shard.n);
+  }
+  return folders;
 }
 
 }  // namespace

@@ -16,11 +16,26 @@
 
 namespace graticule {
 
+// A folder of the dataset. The records of its shards follow each other whether they are selected or not.
+struct DatasetFolder {
+  std::string path, name;
+  std::string records_sha256;       // over its shards' hashes: a new split or layer leaves it as it is
+  int64_t first = 0, size = 0;      // its selected records in the dataset
+  std::vector<int64_t> shard_rows;  // records of each shard, selected or not
+};
+
+// Where a record lies.
+struct RecordAddress {
+  int64_t folder = 0, shard = 0;
+  int64_t row = 0;  // of the shard
+};
+
 struct DatasetOptions {
   std::vector<std::string>
       split;         // keep records of these splits only ("train", "val", "near", "far"); empty: all
   double share = 1;  // keep this share of what is left, by a hash of each image (CRC-32C and length)
   bool without_images = false;  // keep records that have no image: places to build cells and galleries from
+  bool keys = false;            // read what keys() gives: three numbers a record, from every shard
 };
 
 // Thrown by ReadImage when the bytes of one record are bad (CRC): the loader quarantines and replaces it.
@@ -39,15 +54,18 @@ class Dataset {
   virtual int64_t size() const = 0;                   // N
   virtual LatLon place(int64_t record) const = 0;     // NaN when unknown
   virtual RecordMeta meta(int64_t record) const = 0;  // copies; from the mapped index alone
+  virtual RecordKeys keys(int64_t record) const = 0;  // all 0 unless DatasetOptions::keys asked for them
   // The source's own id. Reads the ids of a whole shard at first touch: for reports, not for training.
   virtual std::string id(int64_t record) const = 0;
   virtual uint32_t image_bytes(int64_t record) const = 0;
   // Fills `out` with the JPEG bytes (resized as needed). Throws BadRecord on a CRC mismatch after one retry,
   // Error(kData) on I/O failure after three.
   virtual void ReadImage(int64_t record, std::vector<uint8_t>& out) const = 0;
+  virtual RecordAddress Address(int64_t record) const = 0;
   // Shard file and index within it, for messages: "osv-00003.h5[1742]".
   virtual std::string Locate(int64_t record) const = 0;
-  virtual std::string Sha256() const = 0;  // over the manifests and the split selection
+  virtual std::vector<DatasetFolder> folders() const = 0;  // in the order they were named
+  virtual std::string Sha256() const = 0;                  // over the manifests and the split selection
   // Fraction of records with a value in an /aux or /time column ("climate", "month", "elev_m", ...).
   virtual double Coverage(const std::string& column) const = 0;
 };

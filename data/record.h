@@ -34,4 +34,13 @@ struct RecordMeta {
   float aux[kAuxColumnCount];  // NaN = missing
 };
 
+// What two records may have in common beyond their pictures. Hashes of 64 bits, comparable between datasets;
+// 0 = unknown.
+struct RecordKeys {
+  // Of country and city (region where no city is known), by their normalised names: datasets whose
+  // dictionaries differ agree on a place they both name.
+  uint64_t place = 0;
+  uint64_t author = 0, sequence = 0;
+};
+
 }  // namespace graticule

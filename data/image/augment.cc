@@ -1,9 +1,11 @@
 #include "data/image/augment.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <string>
 
 #include "base/error.h"
@@ -14,17 +16,36 @@ namespace {
 
 int RoundHalfEven(double x) { return static_cast<int>(std::nearbyint(x)); }
 
-// 0 or 1; anything else is the user's mistake.
-int IndexOf(const std::string& value, const char* first, const char* second, const char* key) {
-  if (value == first) return 0;
-  if (value == second) return 1;
-  throw Error(ErrorCode::kUsage, fmt::format("{} is '{}', expected {} or {}", key, value, first, second),
+// The place of `value` among the names; any other is the user's mistake.
+int IndexOf(const std::string& value, std::initializer_list<const char*> names, const char* key) {
+  const auto found = std::find(names.begin(), names.end(), value);
+  if (found != names.end()) return static_cast<int>(found - names.begin());
+  throw Error(ErrorCode::kUsage, fmt::format("{} is '{}', expected {}", key, value, fmt::join(names, " or ")),
               "data.augment");
+}
+
+void Mirror(int width, int height, uint8_t* rgb) {
+  struct Pixel {
+    uint8_t r, g, b;
+  };
+  auto* row = reinterpret_cast<Pixel*>(rgb);
+  for (int y = 0; y < height; ++y, row += width) std::reverse(row, row + width);
 }
 
 ResizePlan Square(Box source, int64_t image_size) {
   const int side = static_cast<int>(image_size);
   return {.source = source, .full_width = side, .full_height = side, .window = {0, 0, side, side}};
+}
+
+// The whole image with its shorter side at `side` and the longer one rounded down; the window is the
+// caller's.
+ResizePlan ShorterSideTo(int64_t side, int width, int height) {
+  const int64_t shorter = std::min(width, height), longer = std::max(width, height);
+  const int short_out = static_cast<int>(side), long_out = static_cast<int>(side * longer / shorter);
+  return {.source = {0, 0, width, height},
+          .full_width = width <= height ? short_out : long_out,
+          .full_height = width <= height ? long_out : short_out,
+          .window = {}};
 }
 
 }  // namespace
@@ -56,28 +77,37 @@ ResizePlan PlanRandomResizedCrop(int width, int height, const AugmentOptions& op
 }
 
 ResizePlan PlanCentreCrop(int width, int height, int64_t image_size) {
-  const int64_t shorter = std::min(width, height), longer = std::max(width, height);
   const int side = static_cast<int>(image_size);
-  const int64_t longer_out = image_size * longer / shorter;
-  const int full_width = width <= height ? side : static_cast<int>(longer_out);
-  const int full_height = width <= height ? static_cast<int>(longer_out) : side;
-  return {.source = {0, 0, width, height},
-          .full_width = full_width,
-          .full_height = full_height,
-          .window = {(full_width - side) / 2, (full_height - side) / 2, side, side}};
+  ResizePlan plan = ShorterSideTo(image_size, width, height);
+  plan.window = {(plan.full_width - side) / 2, (plan.full_height - side) / 2, side, side};
+  return plan;
+}
+
+ResizePlan PlanTenCrop(int width, int height, int64_t image_size, int view) {
+  GRATICULE_CHECK(view >= 0 && view < kTenCrops);
+  const int side = static_cast<int>(image_size), crop = view % 5;
+  ResizePlan plan = ShorterSideTo(image_size * 8 / 7, width, height);
+  const int right = plan.full_width - side, bottom = plan.full_height - side;
+  const int x = crop == 4 ? RoundHalfEven(right / 2.0) : crop % 2 == 1 ? right : 0;
+  const int y = crop == 4 ? RoundHalfEven(bottom / 2.0) : crop >= 2 ? bottom : 0;
+  plan.mirror = view >= 5;
+  plan.window = {plan.mirror ? right - x : x, y, side, side};
+  return plan;
 }
 
 Cropper::Cropper(const AugmentOptions& options, ResizeKernel kernel)
     : options_(options),
-      random_(IndexOf(options.kind, "centre_crop", "random_resized_crop", "kind") == 1),
-      fast_(IndexOf(options.decode, "exact", "fast", "decode") == 1),
-      filter_(IndexOf(options.filter, "bilinear", "bicubic", "filter") == 1 ? Filter::kBicubic
-                                                                            : Filter::kBilinear),
+      kind_(static_cast<Kind>(
+          IndexOf(options.kind, {"centre_crop", "random_resized_crop", "ten_crop"}, "kind"))),
+      fast_(IndexOf(options.decode, {"exact", "fast"}, "decode") == 1),
+      filter_(IndexOf(options.filter, {"bilinear", "bicubic"}, "filter") == 1 ? Filter::kBicubic
+                                                                              : Filter::kBilinear),
       resizer_(kernel) {}
 
-ResizePlan Cropper::Plan(int width, int height, Rng& rng) const {
-  return random_ ? PlanRandomResizedCrop(width, height, options_, rng)
-                 : PlanCentreCrop(width, height, options_.image_size);
+ResizePlan Cropper::Plan(int width, int height, Rng& rng, int view) const {
+  if (kind_ == Kind::kRandom) return PlanRandomResizedCrop(width, height, options_, rng);
+  if (kind_ == Kind::kTen) return PlanTenCrop(width, height, options_.image_size, view);
+  return PlanCentreCrop(width, height, options_.image_size);
 }
 
 JpegPart Cropper::PartOf(std::span<const ResizePlan> plans) const {
@@ -113,6 +143,7 @@ void Cropper::Crop(const Image& image, const JpegInfo& shown, const ResizePlan& 
     box = {x, y, cover(box.x, box.width, x, image.width), cover(box.y, box.height, y, image.height)};
   }
   resizer_.Resize(image.view(), here, filter_, out);
+  if (plan.mirror) Mirror(here.window.width, here.window.height, out);
 }
 
 void Cropper::Crop(const Image& image, Rng& rng, uint8_t* out) {

@@ -26,12 +26,18 @@ ResizePlan PlanRandomResizedCrop(int width, int height, const AugmentOptions& op
 // offset is rounded down.
 ResizePlan PlanCentreCrop(int width, int height, int64_t image_size);
 
+// Shorter side to image_size * 8 / 7 (256 for 224), then crop `view` of ten: the corners (top left, top
+// right, bottom left, bottom right) and the centre, then the same of the mirrored image. Source:
+// torchvision's TenCrop.
+inline constexpr int kTenCrops = 10;
+ResizePlan PlanTenCrop(int width, int height, int64_t image_size, int view);
+
 class Cropper {
  public:
   explicit Cropper(const AugmentOptions& options, ResizeKernel kernel = ResizeKernel::kFastest);
-  bool random() const { return random_; }
-  // What becomes of an image of this size. `rng` is not touched by a centre crop.
-  ResizePlan Plan(int width, int height, Rng& rng) const;
+  // What becomes of an image of this size. `rng` is touched by random crops alone, `view` told apart by ten
+  // crops.
+  ResizePlan Plan(int width, int height, Rng& rng, int view = 0) const;
   // The pixels that these plans need, and whether half of them or fewer will do.
   JpegPart PartOf(std::span<const ResizePlan> plans) const;
   // Writes image_size x image_size RGB pixels to `out`; `image` shows a part that holds what the plan needs.
@@ -41,7 +47,8 @@ class Cropper {
 
  private:
   AugmentOptions options_;
-  bool random_, fast_;
+  enum class Kind : uint8_t { kCentre, kRandom, kTen } kind_;
+  bool fast_;
   Filter filter_;
   Resizer resizer_;
 };

@@ -32,6 +32,7 @@ struct ResizePlan {
     double x = 0, y = 0, width = 0, height = 0;
     bool operator==(const Stretch&) const = default;
   } stretch{};
+  bool mirror = false;  // the result is to be flipped left to right (by Cropper, not by Resizer)
   bool operator==(const ResizePlan&) const = default;
 };
 

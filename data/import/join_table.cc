@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "data/import/string_hash.h"
+#include "data/shard/string_hash.h"
 
 namespace graticule {
 

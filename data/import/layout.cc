@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "data/import/layout_columns.h"
-#include "data/import/string_hash.h"
+#include "data/shard/string_hash.h"
 
 namespace graticule {
 namespace {

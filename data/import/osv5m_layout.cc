@@ -1,6 +1,6 @@
 // OSV-5M's table of 32 columns (and that of its 129,000 image subset, which has the same ones).
 #include "data/import/layout_columns.h"
-#include "data/import/string_hash.h"
+#include "data/shard/string_hash.h"
 
 namespace graticule {
 namespace {

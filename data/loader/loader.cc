@@ -14,7 +14,6 @@
 
 #include "base/error.h"
 #include "base/fs.h"
-#include "data/loader/order.h"
 #include "data/loader/sample_source.h"
 
 namespace graticule {
@@ -36,6 +35,7 @@ void ClearRow(Batch& batch, int64_t row) {
   batch.places[row] = {nan, nan};
   batch.position[row] = batch.record[row] = -1;
   batch.climate[row] = batch.month[row] = -1;
+  if (!batch.keys.empty()) batch.keys[row] = {};
   std::fill_n(batch.aux_B6.begin() + row * kAuxColumnCount, kAuxColumnCount, nan);
 }
 
@@ -47,6 +47,7 @@ void LabelRow(const Dataset& dataset, int64_t record, int64_t position, Batch& b
   batch.climate[row] = meta.climate == 0 || meta.climate == kMissingU8 ? -1 : meta.climate - 1;
   batch.month[row] = meta.month >= 1 && meta.month <= 12 ? meta.month - 1 : -1;
   std::copy_n(meta.aux, kAuxColumnCount, batch.aux_B6.begin() + row * kAuxColumnCount);
+  if (!batch.keys.empty()) batch.keys[row] = dataset.keys(record);
 }
 
 class RingLoader final : public Loader {
@@ -59,10 +60,7 @@ class RingLoader final : public Loader {
   void Release(const Batch* batch) override;
   LoaderStats stats() const override;
   std::vector<BadRecord> quarantine() const override;
-  std::string order_name() const override {
-    if (options_.weights != nullptr) return "alias-v1:" + options_.weights->Sha256().substr(0, 16);
-    return options_.shuffle ? kOrderName : "sequential";
-  }
+  std::string order_name() const override { return source_.order().name(); }
 
  private:
   enum class State : uint8_t { kFree, kFilling, kReady, kLent };
@@ -74,19 +72,20 @@ class RingLoader final : public Loader {
     int64_t epoch = 0, first_position = 0;
     int64_t next_row = 0, rows_done = 0;
     std::exception_ptr failure;
+    uint8_t* rows = nullptr;  // owned; what Batch points at
   };
 
   void Work();
   Slot* SlotWithWork();
   void Open(Slot& slot);
-  void FillRow(Slot& slot, int64_t row, SampleSource::Workspace& work);
+  void FillRow(Slot& slot, int64_t row, RowSource::Workspace& work);
   void ReleaseUpTo(int64_t sequence);
 
   LoaderOptions options_;
   SampleSource source_;
   HostAllocator& memory_;
   int64_t rows_, first_row_;  // this rank's slice of a global batch
-  size_t image_bytes_;        // of one row, all views
+  size_t row_bytes_;
   std::vector<Slot> ring_;
 
   mutable std::mutex mutex_;
@@ -105,15 +104,13 @@ RingLoader::RingLoader(std::shared_ptr<const Dataset> dataset, const LoaderOptio
   const int64_t batch = options_.global_batch;
   first_row_ = options_.rank * batch / options_.world_size;
   rows_ = (options_.rank + 1) * batch / options_.world_size - first_row_;
-  const int64_t side = options_.augment.image_size;
-  image_bytes_ = static_cast<size_t>(options_.views * side * side * 3);
-  SampleSource::Workspace check(options_.augment);  // wrong option names fail here, not in a thread
+  row_bytes_ = source_.rows().row_bytes();
   for (Slot& slot : ring_) {
     Batch& b = slot.batch;
     b.size = rows_;
-    b.views = options_.views;
-    b.image_size = side;
-    b.images_BVHWC = static_cast<uint8_t*>(memory_.Allocate(image_bytes_ * rows_));
+    slot.rows = static_cast<uint8_t*>(memory_.Allocate(row_bytes_ * rows_));
+    source_.rows().Describe(b, slot.rows);
+    if (options_.keys) b.keys.resize(rows_);
     b.places.resize(rows_);
     b.position.resize(rows_);
     b.record.resize(rows_);
@@ -132,7 +129,7 @@ RingLoader::~RingLoader() {
   }
   work_.notify_all();
   for (std::thread& thread : threads_) thread.join();
-  for (Slot& slot : ring_) memory_.Free(slot.batch.images_BVHWC, image_bytes_ * rows_);
+  for (Slot& slot : ring_) memory_.Free(slot.rows, row_bytes_ * rows_);
 }
 
 // Rows are handed out batch by batch: a later batch opens only when the one before has no row left to give.
@@ -154,33 +151,35 @@ void RingLoader::Open(Slot& slot) {
   slot.state = State::kFilling;
   slot.sequence = opened_++;
   slot.epoch = start_epoch_ + batch / per_epoch;
-  slot.first_position = batch % per_epoch * options_.global_batch + first_row_;
+  slot.first_position = options_.first + batch % per_epoch * options_.global_batch + first_row_;
   slot.next_row = slot.rows_done = 0;
   slot.failure = nullptr;
 }
 
 void RingLoader::Work() {
-  SampleSource::Workspace work(options_.augment);
+  const std::unique_ptr<RowSource::Workspace> work = source_.rows().NewWorkspace();
   std::unique_lock lock(mutex_);
   while (true) {
     Slot* slot = nullptr;
     work_.wait(lock, [&] { return stop_ || (slot = SlotWithWork()) != nullptr; });
     if (stop_) return;
-    const int64_t row = slot->next_row++;
+    const int64_t begin = slot->next_row, end = std::min(rows_, begin + source_.rows().grain());
+    slot->next_row = end;
     ++busy_;
     lock.unlock();
     std::exception_ptr failure;
     try {
-      FillRow(*slot, row, work);
+      for (int64_t row = begin; row < end; ++row) FillRow(*slot, row, *work);
     } catch (...) {
       failure = std::current_exception();
     }
     lock.lock();
     --busy_;
     if (failure) slot->failure = failure;
-    stats_.read_s += std::exchange(work.read_s, 0.0);
-    stats_.decode_s += std::exchange(work.decode_s, 0.0);
-    if (++slot->rows_done == rows_) {
+    stats_.read_s += std::exchange(work->read_s, 0.0);
+    stats_.decode_s += std::exchange(work->decode_s, 0.0);
+    slot->rows_done += end - begin;
+    if (slot->rows_done == rows_) {
       slot->state = State::kReady;
       ready_.notify_all();
     }
@@ -188,15 +187,15 @@ void RingLoader::Work() {
   }
 }
 
-void RingLoader::FillRow(Slot& slot, int64_t row, SampleSource::Workspace& work) {
+void RingLoader::FillRow(Slot& slot, int64_t row, RowSource::Workspace& work) {
   const int64_t position = slot.first_position + row;
-  uint8_t* images = slot.batch.images_BVHWC + image_bytes_ * row;
+  uint8_t* bytes = slot.rows + row_bytes_ * row;
   ClearRow(slot.batch, row);
-  if (position >= source_.epoch_samples()) {
-    std::memset(images, 0, image_bytes_);
+  if (position >= options_.first + source_.epoch_samples()) {
+    std::memset(bytes, 0, row_bytes_);
     return;
   }
-  const int64_t record = source_.Fill(slot.epoch, position, work, images);
+  const int64_t record = source_.Fill(slot.epoch, position, work, bytes);
   if (record >= 0) LabelRow(source_.dataset(), record, position, slot.batch, row);
 }
 

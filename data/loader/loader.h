@@ -21,9 +21,11 @@
 #include "data/batch.h"
 #include "data/dataset.h"
 #include "data/image/augment_options.h"
-#include "data/loader/alias_table.h"
+#include "data/loader/sample_order.h"
 
 namespace graticule {
+
+class EmbeddingStore;
 
 struct LoaderOptions {
   uint64_t seed = 0;
@@ -37,9 +39,14 @@ struct LoaderOptions {
   int64_t views = 1;
   int64_t max_bad = 0;  // 0: max(10, 0.1 % of records)
   AugmentOptions augment;
-  // Draws with replacement by these weights, one per record, instead of a permutation; epoch_samples or N an
-  // epoch.
+  // Orders other than a permutation per epoch (data/loader/sample_order.h), at most one of them.
   std::shared_ptr<const AliasTable> weights;
+  BlockOrder block;
+  std::vector<double> mixture;  // a weight per folder of the dataset
+  int64_t first = 0;            // dataset order only: positions, and so records, begin here
+  bool keys = false;            // fill Batch::keys; the dataset must have been opened with them
+  // Rows come from here instead of from images; `augment` is then unused.
+  std::shared_ptr<const EmbeddingStore> embeddings;
 };
 
 struct LoaderStats {
@@ -63,8 +70,7 @@ class Loader {
   virtual void Release(const Batch* batch) = 0;
   virtual LoaderStats stats() const = 0;
   virtual std::vector<BadRecord> quarantine() const = 0;  // the first 1,000
-  virtual std::string order_name()
-      const = 0;  // "feistel-v1", "alias-v1:<hash of the weights>"; part of every checkpoint
+  virtual std::string order_name() const = 0;             // SampleOrder::name: part of every checkpoint
 };
 
 }  // namespace graticule

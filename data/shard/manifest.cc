@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/hash.h"
+#include "base/json_object.h"
 
 namespace graticule {
 namespace {
@@ -13,70 +14,6 @@ namespace {
 using nlohmann::json;
 constexpr char kFormat[] = "graticule-dataset";
 constexpr char kImportAgain[] = "Import or fetch the dataset again.";
-
-// A JSON object whose members are demanded by name, so that errors can say which one is wrong.
-class Object {
- public:
-  Object(const json& value, std::string path, const std::string& where)
-      : value_(value), path_(std::move(path)), where_(where) {
-    if (!value.is_object()) Fail("", "is not an object");
-  }
-  const json& At(const char* key) const {
-    const auto found = value_.find(key);
-    if (found == value_.end()) Fail(key, "is missing");
-    return *found;
-  }
-  bool Has(const char* key) const { return value_.contains(key); }
-  std::string String(const char* key) const {
-    if (!At(key).is_string()) Fail(key, "is not a string");
-    return At(key).get<std::string>();
-  }
-  uint64_t Unsigned(const char* key) const {
-    if (!At(key).is_number_unsigned()) Fail(key, "is not a non-negative integer");
-    const uint64_t number = At(key).get<uint64_t>();
-    if (number > uint64_t{1} << 62) Fail(key, "is too large");
-    return number;
-  }
-  double Number(const char* key) const {
-    if (!At(key).is_number()) Fail(key, "is not a number");
-    return At(key).get<double>();
-  }
-  std::string Sha256(const char* key) const {
-    const std::string hash = String(key);
-    const bool hex = std::all_of(hash.begin(), hash.end(),
-                                 [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-    if (hash.size() != 64 || !hex) Fail(key, "is not a SHA-256 in lower-case hex");
-    return hash;
-  }
-  std::string PlainFileName(const char* key) const {
-    const std::string name = String(key);
-    if (name.empty() || name[0] == '.' ||
-        name.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos) {
-      Fail(key, "is not the name of a file inside the folder");
-    }
-    return name;
-  }
-  Object Child(const char* key) const { return Object(At(key), path_ + key + ".", where_); }
-  [[noreturn]] void Fail(const char* key, const std::string& problem) const {
-    throw Error(ErrorCode::kData, fmt::format("\"{}{}\" {}", path_, key, problem), where_, kImportAgain);
-  }
-  const json& value() const { return value_; }
-
- private:
-  const json& value_;
-  std::string path_;
-  const std::string& where_;
-};
-
-json ToJson(const HashedFile& file) {
-  return {{"file", file.file}, {"size", file.size}, {"sha256", file.sha256}};
-}
-
-void Parse(const Object& object, HashedFile& file) {
-  file.file = object.PlainFileName("file");
-  file.size = object.Unsigned("size");
-  file.sha256 = object.Sha256("sha256");
-}
 
 json ToJson(const ShardEntry& shard) {
   json out = ToJson(static_cast<const HashedFile&>(shard));
@@ -91,7 +28,7 @@ json ToJson(const ShardEntry& shard) {
   return out;
 }
 
-ShardEntry ParseShard(const Object& object) {
+ShardEntry ParseShard(const JsonObject& object) {
   ShardEntry shard;
   Parse(object, shard);
   shard.head_sha256 = object.Sha256("head_sha256");
@@ -113,12 +50,10 @@ ShardEntry ParseShard(const Object& object) {
   return shard;
 }
 
-void ParseShards(const Object& root, const std::string& where, Manifest& manifest) {
-  const json& shards = root.At("shards");
-  if (!shards.is_array()) root.Fail("shards", "is not a list");
+void ParseShards(const JsonObject& root, Manifest& manifest) {
   int64_t first = 0;
-  for (size_t i = 0; i < shards.size(); ++i) {
-    const Object object(shards[i], fmt::format("shards[{}].", i), where);
+  for (size_t i = 0; i < root.List("shards").size(); ++i) {
+    const JsonObject object = root.Item("shards", i);
     manifest.shards.push_back(ParseShard(object));
     if (manifest.shards.back().first != first) object.Fail("first", fmt::format("is not {}", first));
     first += manifest.shards.back().n;
@@ -129,7 +64,7 @@ void ParseShards(const Object& root, const std::string& where, Manifest& manifes
 }
 
 Manifest FromJson(const json& value, const std::string& where) {
-  const Object root(value, "", where);
+  const JsonObject root(value, "", where, kImportAgain);
   if (root.String("format") != kFormat) root.Fail("format", fmt::format("is not \"{}\"", kFormat));
   if (root.Unsigned("version_major") != kSchemaMajor) {
     root.Fail("version_major",
@@ -142,30 +77,30 @@ Manifest FromJson(const json& value, const std::string& where) {
   manifest.licence_note = root.String("licence_note");
   manifest.n_records = static_cast<int64_t>(root.Unsigned("n_records"));
   manifest.consecutive_within_25km = root.Number("consecutive_within_25km");
-  ParseShards(root, where, manifest);
+  ParseShards(root, manifest);
   Parse(root.Child("index"), manifest.index);
   if (root.Has("split_sidecar")) {
-    const Object object = root.Child("split_sidecar");
+    const JsonObject object = root.Child("split_sidecar");
     manifest.split_sidecar.emplace();
     Parse(object, *manifest.split_sidecar);
     manifest.split_sidecar->name = object.String("name");
-    const Object counts = object.Child("counts");
+    const JsonObject counts = object.Child("counts");
     for (const auto& [label, unused] : counts.value().items()) {
       manifest.split_sidecar->counts[label] = static_cast<int64_t>(counts.Unsigned(label.c_str()));
     }
   }
-  const Object stats = root.Child("stats");
-  for (const auto& [path, entry] : stats.value().items()) {
-    const Object object(entry, "stats." + path + ".", where);
+  const JsonObject stats = root.Child("stats");
+  for (const auto& [path, unused] : stats.value().items()) {
+    const JsonObject object = stats.Child(path.c_str());
     manifest.stats[path] = {.count = static_cast<int64_t>(object.Unsigned("count")),
                             .mean = object.Number("mean"),
                             .std = object.Number("std"),
                             .min = object.Number("min"),
                             .max = object.Number("max")};
   }
-  const Object dictionaries = root.Child("dictionaries");
-  for (const auto& [level, entry] : dictionaries.value().items()) {
-    const Object object(entry, "dictionaries." + level + ".", where);
+  const JsonObject dictionaries = root.Child("dictionaries");
+  for (const auto& [level, unused] : dictionaries.value().items()) {
+    const JsonObject object = dictionaries.Child(level.c_str());
     manifest.dictionaries[level] = {static_cast<int64_t>(object.Unsigned("entries")),
                                     object.Sha256("sha256")};
   }
@@ -188,13 +123,7 @@ void BoundingBox::Include(const BoundingBox& other) {
 }
 
 Manifest ParseManifest(std::string_view text, const std::string& where) {
-  json value;
-  // nlohmann's parser recurses only per nesting level of its own stack, and the text is at most 64 MiB.
-  try {
-    value = json::parse(text);
-  } catch (const json::exception& problem) {
-    throw Error(ErrorCode::kData, fmt::format("not valid JSON: {}", problem.what()), where, kImportAgain);
-  }
+  const json value = ParseJson(text, where, kImportAgain);
   Manifest manifest = FromJson(value, where);
   manifest.sha256 = Sha256Hex(text);
   return manifest;
@@ -240,28 +169,10 @@ void WriteManifest(FileSystem& fs, const std::string& folder, const Manifest& ma
   WriteFileAtomically(fs, JoinPath(folder, kManifestName), out.dump(1) + "\n");
 }
 
-void CheckSize(const std::string& folder, const HashedFile& file) {
-  const std::string path = JoinPath(folder, file.file);
-  if (!PosixFs().Exists(path)) {
-    throw Error(ErrorCode::kData, "the file is missing, but the manifest names it", path,
-                "Fetch or import it again.");
-  }
-  const uint64_t found = PosixFs().FileSize(path);
-  if (found != file.size) {
-    throw Error(ErrorCode::kData, fmt::format("found {} bytes, the manifest says {}", found, file.size), path,
-                found < file.size ? "The copy is incomplete; fetch it again."
-                                  : "Another file has this name; fetch it again.");
-  }
-}
-
-void CheckHash(const std::string& folder, const HashedFile& file) {
-  CheckSize(folder, file);
-  const std::string path = JoinPath(folder, file.file);
-  const std::string found = Sha256HexOfFile(path);
-  if (found != file.sha256) {
-    throw Error(ErrorCode::kData, fmt::format("SHA-256 is {}, the manifest says {}", found, file.sha256),
-                path, "The bytes changed since the import; fetch the file again.");
-  }
+std::string RecordsSha256(const Manifest& manifest) {
+  Sha256 hash;
+  for (const ShardEntry& shard : manifest.shards) hash.Update(shard.sha256);
+  return hash.HexDigest();
 }
 
 }  // namespace graticule

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/fs.h"
+#include "data/shard/hashed_file.h"
 
 namespace graticule {
 
@@ -23,12 +24,6 @@ struct BoundingBox {  // degrees, of the records with a place
   bool empty() const { return min_lat > max_lat; }
   void Include(double lat_deg, double lon_deg);
   void Include(const BoundingBox& other);
-};
-
-struct HashedFile {
-  std::string file;  // name inside the folder
-  uint64_t size = 0;
-  std::string sha256;
 };
 
 struct ShardEntry : HashedFile {
@@ -72,9 +67,7 @@ Manifest ReadManifest(const std::string& folder);
 Manifest ParseManifest(std::string_view text, const std::string& where);
 void WriteManifest(FileSystem& fs, const std::string& folder, const Manifest& manifest);
 
-// The file must have the size the manifest states; Error(kData) with found and expected bytes otherwise.
-void CheckSize(const std::string& folder, const HashedFile& file);
-// Size, then SHA-256 of the whole file.
-void CheckHash(const std::string& folder, const HashedFile& file);
+// Over the hashes of the shards in their order: the records themselves, whatever lies beside them.
+std::string RecordsSha256(const Manifest& manifest);
 
 }  // namespace graticule

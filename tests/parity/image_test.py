@@ -176,6 +176,19 @@ def test_centre_crop_equals_clip_image_processor(tmp_path, size):
         assert np.all(theirs == np.round(theirs))
 
 
+@pytest.mark.parametrize("size", [224, 336])
+def test_ten_crops_equal_torchvision(tmp_path, size):
+    from torchvision.transforms import InterpolationMode, Resize, TenCrop
+
+    path, out = tmp_path / "in.jpg", tmp_path / "out.rgb"
+    for shape in [(640, 480), (480, 641), (500, 500), (333, 501), (257, 256), (90, 61)]:
+        photo(*shape, seed=shape[0]).save(path, quality=88)
+        image = Resize(size * 8 // 7, InterpolationMode.BICUBIC)(Image.open(path))
+        theirs = np.stack([np.asarray(crop) for crop in TenCrop(size)(image)])
+        tool("ten", path, size, "bicubic", out)
+        np.testing.assert_array_equal(np.fromfile(out, np.uint8).reshape(10, size, size, 3), theirs)
+
+
 @pytest.mark.parametrize("width,height", [(640, 480), (480, 640), (300, 300), (900, 200), (150, 800), (3, 2), (2000, 20)])
 def test_random_crop_equals_torchvision_given_the_same_draws(width, height, monkeypatch):
     import torch

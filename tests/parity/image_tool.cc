@@ -4,7 +4,10 @@
 //   image_tool resize IN.rgb W H  X Y BW BH  OW OH  bicubic|bilinear avx512|avx2|portable OUT.rgb
 //   image_tool centre IN.jpg SIZE bicubic|bilinear OUT.rgb
 //   image_tool crops W H SEED COUNT      one line per position: x y width height, then 22 uniform draws
+//   image_tool ten IN.jpg SIZE bicubic|bilinear OUT.rgb      the ten crops, one after the other
 //   image_tool order N SEED EPOCH        the whole permutation
+//   image_tool block-order N SEED EPOCH BLOCK POOL           the whole permutation
+//   image_tool mixture-order SEED COUNT WEIGHT:RECORDS...    the first records
 // Files ending in .rgb are bare bytes. Exit code of a refused image: 3.
 #include <fmt/format.h>
 
@@ -19,6 +22,7 @@
 #include "data/image/augment.h"
 #include "data/image/jpeg_decode.h"
 #include "data/loader/order.h"
+#include "data/loader/sample_order.h"
 
 namespace graticule {
 namespace {
@@ -89,6 +93,51 @@ void Crops(const std::vector<std::string>& a) {
   }
 }
 
+void TenCrops(const std::vector<std::string>& a) {
+  JpegDecoder decoder;
+  Image image;
+  decoder.Decode(ReadAll(a.at(0)), {}, image);
+  const AugmentOptions options{.image_size = std::stoi(a.at(1)), .kind = "ten_crop", .filter = a.at(2)};
+  const size_t bytes = static_cast<size_t>(3 * options.image_size * options.image_size);
+  std::vector<uint8_t> out(kTenCrops * bytes);
+  Cropper cropper(options);
+  JpegInfo whole;
+  whole.shown = {0, 0, image.width, image.height};
+  Rng unused(0, {});
+  for (int view = 0; view < kTenCrops; ++view) {
+    const ResizePlan plan = cropper.Plan(image.width, image.height, unused, view);
+    cropper.Crop(image, whole, plan, out.data() + static_cast<size_t>(view) * bytes);
+  }
+  WriteAll(a.at(3), out);
+}
+
+void Print(const OrderOptions& options, int64_t epoch, int64_t count) {
+  const auto order = SampleOrder::Create(options);
+  for (int64_t i = 0; i < count; ++i) fmt::print("{} ", order->RecordAt(epoch, i));
+}
+
+void BlockOrders(const std::vector<std::string>& a) {
+  OrderOptions options;
+  options.records = options.epoch_samples = std::stoll(a.at(0));
+  options.seed = std::stoull(a.at(1));
+  options.block = {std::stoll(a.at(3)), std::stoll(a.at(4))};
+  Print(options, std::stoll(a.at(2)), options.records);
+}
+
+void MixtureOrders(const std::vector<std::string>& a) {
+  OrderOptions options;
+  options.seed = std::stoull(a.at(0));
+  options.epoch_samples = std::stoll(a.at(1));
+  options.endless = true;
+  for (size_t i = 2; i < a.size(); ++i) {
+    const size_t colon = a[i].find(':');
+    options.mixture.push_back(std::stod(a[i].substr(0, colon)));
+    options.member_records.push_back(std::stoll(a[i].substr(colon + 1)));
+    options.records += options.member_records.back();
+  }
+  Print(options, 0, options.epoch_samples);
+}
+
 void Order(const std::vector<std::string>& a) {
   const KeyedOrder order(std::stoll(a.at(0)), std::stoull(a.at(1)), std::stoull(a.at(2)));
   for (int64_t i = 0; i < order.size(); ++i) fmt::print("{} ", order.At(i));
@@ -102,9 +151,12 @@ int Run(int argc, char** argv) {
     if (verb == "resize") return Resize(rest), 0;
     if (verb == "centre") return Centre(rest), 0;
     if (verb == "crops") return Crops(rest), 0;
+    if (verb == "ten") return TenCrops(rest), 0;
     if (verb == "order") return Order(rest), 0;
+    if (verb == "block-order") return BlockOrders(rest), 0;
+    if (verb == "mixture-order") return MixtureOrders(rest), 0;
     throw Error(ErrorCode::kUsage,
-                fmt::format("verb '{}', expected decode, resize, centre, crops or order", verb));
+                fmt::format("verb '{}', expected one of those at the top of image_tool.cc", verb));
   } catch (const Error& error) {
     fmt::print(stderr, "{}\n", error.what());
     return error.exit_code();

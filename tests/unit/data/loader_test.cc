@@ -45,6 +45,9 @@ class FakeDataset : public Dataset {
     if (record == io_error_) throw Error(ErrorCode::kData, "input/output error");
     out = jpegs_[record];
   }
+  RecordKeys keys(int64_t) const override { return {}; }
+  RecordAddress Address(int64_t record) const override { return {0, 0, record}; }
+  std::vector<DatasetFolder> folders() const override { return {}; }
   std::string Locate(int64_t record) const override { return "fake[" + std::to_string(record) + "]"; }
   std::string Sha256() const override { return ""; }
   double Coverage(const std::string&) const override { return 1; }
@@ -361,8 +364,8 @@ TEST(Loader, LentBatchIsNotOverwritten) {
   const std::vector<uint8_t> images(first->images_BVHWC, first->images_BVHWC + 4 * 16 * 16 * 3);
   const Batch* second = loader->Next();
   EXPECT_NE(first, second);
-  // The workers fill the third slot and then have nowhere to go. Were the two lent ones taken for free, they would
-  // read on: a twentieth of a second is time for hundreds of such images.
+  // The workers fill the third slot and then have nowhere to go. Were the two lent ones taken for free, they
+  // would read on: a twentieth of a second is time for hundreds of such images.
   while (data->reads_ < 12) std::this_thread::yield();
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   EXPECT_EQ(data->reads_, 12);

@@ -32,6 +32,9 @@ class PlainDataset : public Dataset {
     image.rgb.assign(image.rgb.size(), level);
     out = JpegEncoder().Encode(image.view(), 90);
   }
+  RecordKeys keys(int64_t) const override { return {}; }
+  RecordAddress Address(int64_t record) const override { return {0, 0, record}; }
+  std::vector<DatasetFolder> folders() const override { return {}; }
   std::string Locate(int64_t) const override { return ""; }
   std::string Sha256() const override { return ""; }
   double Coverage(const std::string&) const override { return 0; }

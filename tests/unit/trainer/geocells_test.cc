@@ -25,6 +25,9 @@ class FakeDataset : public Dataset {
   std::string id(int64_t record) const override { return std::to_string(record); }
   uint32_t image_bytes(int64_t) const override { return 0; }
   void ReadImage(int64_t, std::vector<uint8_t>&) const override {}
+  RecordKeys keys(int64_t) const override { return {}; }
+  RecordAddress Address(int64_t record) const override { return {0, 0, record}; }
+  std::vector<DatasetFolder> folders() const override { return {}; }
   std::string Locate(int64_t) const override { return ""; }
   std::string Sha256() const override { return ""; }
   double Coverage(const std::string& column) const override {

@@ -1,4 +1,4 @@
-#include "data/import/string_hash.h"
+#include "data/shard/string_hash.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>

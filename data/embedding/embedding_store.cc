@@ -1,0 +1,110 @@
+#include "data/embedding/embedding_store.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "base/error.h"
+#include "base/hash.h"
+
+namespace graticule {
+namespace {
+
+void CheckBelongs(const std::string& store, const EmbeddingPlan& plan, const DatasetFolder& folder) {
+  if (plan.records_sha256 == folder.records_sha256 && plan.shard_rows == folder.shard_rows) return;
+  throw Error(ErrorCode::kData,
+              fmt::format("the embeddings are of dataset \"{}\" with records {}, {} holds \"{}\" with {}",
+                          plan.dataset, plan.records_sha256.substr(0, 12), folder.path, folder.name,
+                          folder.records_sha256.substr(0, 12)),
+              store, "Name the stores in the order of the dataset folders, or make this one again.");
+}
+
+void CheckSameKind(const std::string& store, EmbeddingPlan plan, const EmbeddingPlan& first) {
+  plan.dataset = first.dataset;
+  plan.records_sha256 = first.records_sha256;
+  plan.shard_rows = first.shard_rows;
+  plan.seed = first.seed;
+  if (PlanJson(plan) == PlanJson(first)) return;
+  throw Error(ErrorCode::kData, "the store was made with another tower, output, type or preprocessing", store,
+              "Make all stores of a run with the same `graticule embed` options.");
+}
+
+}  // namespace
+
+std::shared_ptr<const EmbeddingStore> EmbeddingStore::Open(const std::vector<std::string>& stores,
+                                                           std::shared_ptr<const Dataset> dataset) {
+  const std::vector<DatasetFolder> folders = dataset->folders();
+  if (stores.size() != folders.size()) {
+    throw Error(ErrorCode::kUsage,
+                fmt::format("{} embedding stores for {} dataset folders", stores.size(), folders.size()),
+                "data.embeddings", "name one store per folder, in the same order");
+  }
+  std::shared_ptr<EmbeddingStore> out(new EmbeddingStore(std::move(dataset)));
+  for (size_t i = 0; i < stores.size(); ++i) {
+    Store& store = out->stores_.emplace_back();
+    store.folder = stores[i];
+    store.manifest = ReadEmbeddingManifest(stores[i]);
+    CheckBelongs(stores[i], store.manifest.plan, folders[i]);
+    CheckSameKind(stores[i], store.manifest.plan, out->plan());
+    for (const EmbeddingPart& part : store.manifest.parts) {
+      CheckSize(stores[i], part);
+      store.parts.emplace_back();
+    }
+  }
+  return out;
+}
+
+const EmbeddingPartReader& EmbeddingStore::PartOf(const RecordAddress& at) const {
+  const Store& store = stores_[static_cast<size_t>(at.folder)];
+  LazyPart& part = store.parts[static_cast<size_t>(at.shard)];
+  std::call_once(part.opened, [&] {
+    part.reader = std::make_unique<const EmbeddingPartReader>(
+        JoinPath(store.folder, EmbeddingPartName(at.shard)), store.manifest.plan, at.shard);
+  });
+  return *part.reader;
+}
+
+void EmbeddingStore::Read(int64_t record, int64_t first, int64_t count, uint8_t* out) const {
+  const RecordAddress at = dataset_->Address(record);
+  const EmbeddingPartReader& part = PartOf(at);
+  if (!part.valid(at.row)) throw BadRecord{record, "the store has no embedding of this record"};
+  const uint8_t* row = part.Row(at.row, record);
+  const size_t bytes = plan().view_bytes();
+  for (int64_t i = 0; i < count; ++i) {
+    const auto view = static_cast<size_t>((first + i) % plan().views);
+    std::memcpy(out + static_cast<size_t>(i) * bytes, row + view * bytes, bytes);
+  }
+}
+
+std::string EmbeddingStore::Sha256() const {
+  class Sha256 hash;
+  for (const Store& store : stores_) {
+    hash.Update(PlanJson(store.manifest.plan));
+    for (const EmbeddingPart& part : store.manifest.parts) hash.Update(part.sha256);
+  }
+  return hash.HexDigest();
+}
+
+void CheckPreprocessing(const EmbeddingPlan& plan, const AugmentOptions& wanted, const std::string& store) {
+  const AugmentOptions& made = plan.augment;
+  const auto compare = [&](const char* key, const std::string& found, const std::string& expected) {
+    if (found == expected) return;
+    throw Error(
+        ErrorCode::kUsage,
+        fmt::format("the embeddings were made with {} {}, the configuration says {}", key, found, expected),
+        store, "Make the store with `graticule embed --config` of this configuration.");
+  };
+  compare("image_size", std::to_string(made.image_size), std::to_string(wanted.image_size));
+  compare("data.augment.filter", made.filter, wanted.filter);
+  compare("data.exif_orientation", made.apply_exif_orientation ? "apply" : "ignore",
+          wanted.apply_exif_orientation ? "apply" : "ignore");
+  compare("data.augment.kind", made.kind, wanted.kind);
+  if (made.kind != "random_resized_crop") return;
+  compare("data.decode", made.decode, wanted.decode);
+  compare("data.augment.scale", fmt::format("[{}, {}]", made.scale_min, made.scale_max),
+          fmt::format("[{}, {}]", wanted.scale_min, wanted.scale_max));
+  compare("data.augment.ratio", fmt::format("[{}, {}]", made.ratio_min, made.ratio_max),
+          fmt::format("[{}, {}]", wanted.ratio_min, wanted.ratio_max));
+}
+
+}  // namespace graticule

@@ -1,0 +1,57 @@
+// Stored outputs of a frozen tower for the records of a dataset: what `graticule embed` wrote, one store per
+// folder of the dataset, in the same order.
+//
+// Open checks that each store is finished, belongs to the records of its folder (whatever its split), and
+// that all of them hold the same outputs of the same tower made the same way. Parts open when they are first
+// needed. Immutable; all methods are thread-safe. Throws Error(kData), with the name of the store.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "data/embedding/embedding_part.h"
+
+namespace graticule {
+
+class EmbeddingStore {
+ public:
+  static std::shared_ptr<const EmbeddingStore> Open(const std::vector<std::string>& stores,
+                                                    std::shared_ptr<const Dataset> dataset);
+
+  // Of the first store; the others differ in dataset, shards and seed alone.
+  const EmbeddingPlan& plan() const { return stores_.front().manifest.plan; }
+  const Dataset& dataset() const { return *dataset_; }
+  // Copies `count` views of D values each, beginning with view `first` and wrapping around. Throws BadRecord
+  // for a record without an embedding or with damaged bytes.
+  void Read(int64_t record, int64_t first, int64_t count, uint8_t* out) const;
+  std::string Sha256() const;  // over the manifests' plans and the parts' hashes
+
+ private:
+  // Opens when first asked; a failed attempt is repeated.
+  struct LazyPart {
+    std::once_flag opened;
+    std::unique_ptr<const EmbeddingPartReader> reader;
+  };
+  struct Store {
+    std::string folder;
+    EmbeddingManifest manifest;
+    mutable std::deque<LazyPart> parts;
+  };
+
+  explicit EmbeddingStore(std::shared_ptr<const Dataset> dataset) : dataset_(std::move(dataset)) {}
+  const EmbeddingPartReader& PartOf(const RecordAddress& at) const;
+
+  std::shared_ptr<const Dataset> dataset_;
+  mutable std::deque<Store> stores_;
+};
+
+// Throws Error(kUsage) naming the first difference unless the store was made the way `wanted` asks for.
+// For embeddings that stand for training images: data.augment decides.
+void CheckPreprocessing(const EmbeddingPlan& plan, const AugmentOptions& wanted, const std::string& store);
+
+}  // namespace graticule

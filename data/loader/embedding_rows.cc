@@ -1,0 +1,44 @@
+#include "data/loader/embedding_rows.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+
+namespace graticule {
+namespace {
+
+class EmbeddingRows final : public RowSource {
+ public:
+  EmbeddingRows(std::shared_ptr<const EmbeddingStore> store, int64_t views)
+      : store_(std::move(store)), views_(views) {
+    if (views >= 1 && views <= store_->plan().views) return;
+    throw Error(ErrorCode::kUsage,
+                fmt::format("{} views are asked of a store that holds {}", views, store_->plan().views),
+                "data", "make the store with more draws: `graticule embed --draws`");
+  }
+  size_t row_bytes() const override { return static_cast<size_t>(views_) * store_->plan().view_bytes(); }
+  int64_t grain() const override { return 64; }
+  void Describe(Batch& batch, uint8_t* rows) const override {
+    batch.views = views_;
+    batch.embeddings_BVD = rows;
+    batch.embedding_dim = store_->plan().dim;
+    batch.embedding_dtype = store_->plan().dtype;
+  }
+  std::unique_ptr<Workspace> NewWorkspace() const override { return std::make_unique<Workspace>(); }
+  void Fill(int64_t record, int64_t epoch, int64_t, Workspace&, uint8_t* row) const override {
+    store_->Read(record, epoch * views_ % store_->plan().views, views_, row);
+  }
+
+ private:
+  std::shared_ptr<const EmbeddingStore> store_;
+  int64_t views_;
+};
+
+}  // namespace
+
+std::unique_ptr<const RowSource> MakeEmbeddingRows(std::shared_ptr<const EmbeddingStore> store,
+                                                   int64_t views) {
+  return std::make_unique<EmbeddingRows>(std::move(store), views);
+}
+
+}  // namespace graticule

@@ -1,0 +1,35 @@
+// What a row of a batch is made of, besides its labels: pixels (data/loader/image_rows.h) or stored
+// embeddings (data/loader/embedding_rows.h).
+//
+// Fill is a pure function of the record's bytes and (epoch, position). Implementations are immutable and
+// thread-safe; each calling thread brings a Workspace that NewWorkspace made.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "data/batch.h"
+
+namespace graticule {
+
+class RowSource {
+ public:
+  // What one thread needs, and the time it spent.
+  struct Workspace {
+    virtual ~Workspace() = default;
+    double read_s = 0, decode_s = 0;
+  };
+
+  virtual ~RowSource() = default;
+  virtual size_t row_bytes() const = 0;
+  // Rows that a worker takes at a time: many where one costs less than asking for it.
+  virtual int64_t grain() const = 0;
+  // Points the batch at `rows`, its memory of batch.size * row_bytes() bytes, and tells it what they hold.
+  virtual void Describe(Batch& batch, uint8_t* rows) const = 0;
+  virtual std::unique_ptr<Workspace> NewWorkspace() const = 0;
+  // Writes row_bytes() bytes. Throws BadRecord when the record's bytes are bad, Error(kData) on I/O failure.
+  virtual void Fill(int64_t record, int64_t epoch, int64_t position, Workspace& work, uint8_t* row) const = 0;
+};
+
+}  // namespace graticule
