@@ -18,6 +18,36 @@ std::string CheckRange(const std::string& key, const std::vector<double>& range,
   return "";
 }
 
+// Each of these decides the order alone.
+std::string CheckOrder(const DataConfig& data) {
+  const bool mixed = !data.mixture.empty(), blocked = data.block.records > 0,
+             weighted = data.sampling.by != "none";
+  if (mixed + blocked + weighted > 1)
+    return "data.mixture, data.block and data.sampling.by exclude each other; choose one";
+  if (data.val_embeddings.size() != data.val.size() && !data.val_embeddings.empty()) {
+    return fmt::format("data.val_embeddings names {} stores for {} folders of data.val",
+                       data.val_embeddings.size(), data.val.size());
+  }
+  if (data.train_embeddings.size() != data.train.size() && !data.train_embeddings.empty()) {
+    return fmt::format("data.train_embeddings names {} stores for {} folders of data.train",
+                       data.train_embeddings.size(), data.train.size());
+  }
+  if (!mixed) return "";
+  if (data.mixture.size() != data.train.size()) {
+    return fmt::format("data.mixture has {} weights for {} folders of data.train", data.mixture.size(),
+                       data.train.size());
+  }
+  double sum = 0;
+  for (const double weight : data.mixture) {
+    if (!(weight >= 0)) return fmt::format("data.mixture holds {}, expected weights of 0 or more", weight);
+    sum += weight;
+  }
+  if (sum <= 0) return "data.mixture has no weight above 0";
+  return data.epoch_samples > 0
+             ? ""
+             : "data.mixture needs data.epoch_samples: a mixture has no end that makes an epoch";
+}
+
 }  // namespace
 
 void AugmentConfig::Bind(Section& s) {
@@ -37,6 +67,19 @@ void SamplingConfig::Bind(Section& s) {
   s.Field("alpha", &alpha, {.help = "0 draws records evenly, 1 draws groups evenly", .min = 0, .max = 1});
 }
 
+void BlockConfig::Bind(Section& s) {
+  s.Field("records", &records,
+          {.help = "neighbouring records that are read together, 256 to 512 on slow disks; 0: every record "
+                   "is drawn from the whole dataset",
+           .unit = "records",
+           .min = 0,
+           .max = 1 << 20});
+  s.Field("pool", &pool,
+          {.help = "blocks whose records are mixed with each other; 0: as many as hold 2^18 records",
+           .unit = "blocks",
+           .min = 0});
+}
+
 void DataConfig::Bind(Section& s) {
   s.Field("train", &train,
           {.help = "dataset folders to train on, concatenated in this order", .on_resume = OnResume::kWarn});
@@ -51,8 +94,19 @@ void DataConfig::Bind(Section& s) {
                "smaller share is part of a larger one",
        .min = 1e-6,
        .max = 1});
+  s.Field("train_embeddings", &train_embeddings,
+          {.help = "embedding stores (`graticule embed`) to train on instead of images, one per folder of "
+                   "data.train",
+           .on_resume = OnResume::kWarn});
+  s.Field("val_embeddings", &val_embeddings,
+          {.help = "embedding stores of the folders of data.val", .on_resume = OnResume::kFree});
+  s.Field("mixture", &mixture,
+          {.help = "weight of each folder of data.train: every 1,000 samples hold the same number of each; "
+                   "empty: folders are concatenated"});
+  s.Sub("block", &block, "an order for storage that reads neighbours faster than strangers");
   s.Sub("sampling", &sampling, "how often each training record is drawn");
   s.Sub("augment", &augment, "crop and resize of training images");
+  s.Check([this] { return CheckOrder(*this); });
   s.Choice("decode", &decode, {"exact", "fast"},
            "fast: training images of twice the crop's size or more are reduced while they are decoded; close "
            "to, but not, the bytes that Pillow gives");

@@ -28,10 +28,19 @@ struct SamplingConfig {
   void Bind(Section& s);
 };
 
+struct BlockConfig {
+  int64_t records = 0;  // 0: no block order
+  int64_t pool = 0;
+  void Bind(Section& s);
+};
+
 struct DataConfig {
   std::vector<std::string> train, val;  // dataset folders, concatenated in this order
   std::vector<std::string> train_split = {"train"};
-  std::vector<std::string> val_split = {"val"};  // an empty list keeps all records
+  std::vector<std::string> val_split = {"val"};               // an empty list keeps all records
+  std::vector<std::string> train_embeddings, val_embeddings;  // stores, one per folder; empty: images
+  std::vector<double> mixture;                                // a weight per folder of train; empty: none
+  BlockConfig block;
   AugmentConfig augment;
   SamplingConfig sampling;
   double share = 1;                        // of the training records

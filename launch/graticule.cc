@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
       HandOver("report", "tables and figures of finished runs", "graticule-data"),
       HandOver("train", "train a model (under mpirun: one process per GPU)", "graticule-train"),
       HandOver("eval", "evaluate a model on a dataset", "graticule-train"),
+      HandOver("embed", "keep a frozen tower's outputs for a dataset", "graticule-train"),
       HandOver("predict", "where was this photo taken", "graticule-train"),
       HandOver("export", "write a Hugging Face directory for serving", "graticule-train"),
       graticule::SubmitVerb(),

@@ -1,5 +1,6 @@
 // graticule-train: the verbs that need torch, and MPI where a launcher started several ranks.
 #include "launch/verb.h"
+#include "launch/verbs/embed.h"
 #include "launch/verbs/eval.h"
 #include "launch/verbs/export.h"
 #include "launch/verbs/predict.h"
@@ -9,8 +10,8 @@
 
 int main(int argc, char** argv) {
   graticule::KeepFreedMemory();
-  const std::vector<graticule::Verb> verbs = {graticule::TrainVerb(), graticule::EvalVerb(),
-                                              graticule::PredictVerb(), graticule::ExportVerb(),
-                                              graticule::VersionVerb()};
+  const std::vector<graticule::Verb> verbs = {graticule::TrainVerb(),  graticule::EvalVerb(),
+                                              graticule::EmbedVerb(),  graticule::PredictVerb(),
+                                              graticule::ExportVerb(), graticule::VersionVerb()};
   return graticule::RunVerbs("graticule-train", verbs, argc, argv);
 }

@@ -34,6 +34,12 @@ struct ParameterGroup {
   bool weight_decay = true;
 };
 
+// What a recipe encodes: normalised pixels, or in their place what its frozen tower once made of them.
+struct EncoderInput {
+  at::Tensor images_B3HW;    // fp32
+  at::Tensor embeddings_BD;  // fp32; undefined unless the loader serves them
+};
+
 struct Prediction {
   LatLon place;
   int64_t cell = -1;
@@ -47,8 +53,11 @@ class Recipe {
   // Host-side: the weight (denominator contribution) of each term for this batch, by term name, from labels
   // alone.
   virtual std::map<std::string, double> Weights(const Batch& batch) const = 0;
-  // images_B3HW normalised on the device. Returns the recipe's outputs for Terms / Predict.
-  virtual std::vector<at::Tensor> Encode(const at::Tensor& images_B3HW) = 0;
+  // On the device. Returns the recipe's outputs for Terms / Predict.
+  virtual std::vector<at::Tensor> Encode(const EncoderInput& input) = 0;
+  // What EncoderInput::embeddings_BD must hold ("mean_tokens") and of which tower (models/frozen_tower.h).
+  virtual std::string TowerOutputName() const = 0;
+  virtual std::string TowerHash() const = 0;
   virtual std::vector<LossTerm> Terms(const std::vector<at::Tensor>& outputs, const Batch& batch,
                                       Communicator& comm) = 0;
   virtual bool additive() const = 0;

@@ -27,7 +27,8 @@ namespace po = boost::program_options;
 
 struct EvalCommand {
   std::string model, out, device, precision;
-  std::vector<std::string> data, split;
+  std::vector<std::string> data, split, embeddings;
+  std::string crops = "centre";  // or "ten"
   bool split_given = false, json = false;
   int64_t batch = 32, samples = 0;
   int threads = 0;
@@ -116,6 +117,15 @@ void WarnOfNewSplit(const OpenedModel& model, const std::vector<std::string>& da
       model.path);
 }
 
+std::shared_ptr<const EmbeddingStore> OpenEmbeddings(const EvalCommand& command, const OpenedModel& model,
+                                                     const std::shared_ptr<const Dataset>& dataset,
+                                                     const AugmentOptions& augment) {
+  auto store = EmbeddingStore::Open(command.embeddings, dataset);
+  CheckPreprocessing(store->plan(), augment, command.embeddings.front());
+  CheckTower(*store, *model.recipe, command.embeddings.front());
+  return store;
+}
+
 int EvaluateCollective(EvalCommand command, World& world) {
   at::set_num_threads(command.threads > 0 ? command.threads : world.cpus);
   // Rank 0 opens first: a mistake is told once.
@@ -132,6 +142,9 @@ int EvaluateCollective(EvalCommand command, World& world) {
 
   PredictOptions options;
   options.augment = model.EvalAugment();
+  if (command.crops == "ten") options.augment.kind = "ten_crop";
+  if (!command.embeddings.empty())
+    options.embeddings = OpenEmbeddings(command, model, dataset, options.augment);
   options.rank_batch = command.batch;
   options.samples = command.samples;
   options.device = DeviceOf(world);
@@ -146,7 +159,7 @@ int EvaluateCollective(EvalCommand command, World& world) {
   provenance.weights_sha256 = model.weights_sha256;
   provenance.model = command.model;
   provenance.step = model.step;
-  provenance.protocol = {{"crop", fmt::format("centre {}", options.augment.image_size)},
+  provenance.protocol = {{"crop", fmt::format("{} {}", command.crops, options.augment.image_size)},
                          {"filter", options.augment.filter},
                          {"exif_orientation", model.preprocessing.exif_orientation},
                          {"precision", command.precision},
@@ -168,6 +181,10 @@ int Eval(const std::vector<std::string>& arguments) {
       "split", list(),
       "split to evaluate (repeatable; \"all\": every record; default: the run's data.val_split)")(
       "out", po::value<std::string>()->default_value(""), "folder to write (default: RUN/eval/SPLIT)")(
+      "embeddings", list(),
+      "embedding store to use instead of the images, one per dataset folder; for a model with a frozen "
+      "tower")("crops", po::value<std::string>()->default_value("centre"),
+               "centre, or ten: the mean of the logits of ten crops")(
       "batch", po::value<int64_t>()->default_value(32), "images per rank and forward pass")(
       "samples", po::value<int64_t>()->default_value(0), "only the first so many records; 0 takes all")(
       "device", po::value<std::string>()->default_value("cpu"), "cpu or cuda")(
@@ -183,6 +200,10 @@ int Eval(const std::vector<std::string>& arguments) {
   command.data = options.Words("data");
   command.split = options.Words("split");
   command.split_given = options.Has("split");
+  command.embeddings = options.Words("embeddings");
+  command.crops = options.Get<std::string>("crops");
+  if (command.crops != "centre" && command.crops != "ten")
+    throw Error(ErrorCode::kUsage, fmt::format("--crops is \"{}\", expected centre or ten", command.crops));
   command.json = options.json();
   command.batch = options.Get<int64_t>("batch");
   command.samples = options.Get<int64_t>("samples");

@@ -21,6 +21,13 @@ void RootConfig::Bind(Section& root) {
   root.Check(
       [this]() -> std::string { return data.train.empty() ? "data.train names no dataset folder" : ""; });
   root.Check([this]() -> std::string {
+    if ((data.train_embeddings.empty() && data.val_embeddings.empty()) || model.frozen_layers == -1)
+      return "";
+    return "data.train_embeddings and data.val_embeddings hold outputs of a frozen tower, but "
+           "model.frozen_layers "
+           "is not -1";
+  });
+  root.Check([this]() -> std::string {
     if (train.micro_batch <= train.global_batch) return "";
     return fmt::format("train.micro_batch {} is more than train.global_batch {}", train.micro_batch,
                        train.global_batch);

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "data/image/augment.h"
 #include "data/loader/loader.h"
 #include "trainer/cuda_module.h"
 #include "trainer/step/micro_batch.h"
@@ -19,6 +20,13 @@ struct Row {
   double lat_deg, lon_deg, probability;
 };
 
+// [B * V, ...] -> [B, ...]: logits of several crops of an image are averaged.
+std::vector<at::Tensor> MeanOverViews(std::vector<at::Tensor> outputs, int64_t views) {
+  if (views == 1) return outputs;
+  for (at::Tensor& output : outputs) output = output.unflatten(0, {-1, views}).mean(1);
+  return outputs;
+}
+
 std::vector<Row> PredictShare(Recipe& recipe, Loader& loader, const PredictOptions& options) {
   const torch::autograd::AutoGradMode no_grad(false);
   std::vector<Row> rows;
@@ -26,8 +34,9 @@ std::vector<Row> PredictShare(Recipe& recipe, Loader& loader, const PredictOptio
     const bool any =
         std::any_of(batch->position.begin(), batch->position.end(), [](int64_t p) { return p >= 0; });
     if (any) {
-      const ModelImages images = NormalisedImages(*batch, options.device, options.cuda);
-      const auto places = recipe.Predict(recipe.Encode(images.images_B3HW), 1);  // waits for the device
+      const StagedInput staged = StageInput(*batch, options.device, options.cuda);
+      const auto outputs = MeanOverViews(recipe.Encode(staged.input), batch->views);
+      const auto places = recipe.Predict(outputs, 1);  // waits for the device
       for (int64_t b = 0; b < batch->size; ++b) {
         if (batch->position[b] < 0) continue;  // padding, or an image that cannot be read
         const Prediction& best = places[b].at(0);
@@ -55,6 +64,9 @@ std::vector<RecordPrediction> PredictDatasetCollective(Recipe& recipe, std::shar
   loading.epoch_samples = records;
   loading.threads = options.threads;
   loading.augment = options.augment;
+  loading.views = options.augment.kind == "ten_crop" ? kTenCrops : 1;
+  loading.embeddings = options.embeddings;
+  if (options.embeddings != nullptr) loading.views = options.embeddings->plan().views;
   loading.max_bad = dataset->size();  // they are counted, and an evaluation is of use without them
   HostAllocator& memory = options.cuda != nullptr ? options.cuda->PinnedAllocator() : PageableAllocator();
   const auto loader = Loader::Create(dataset, loading, memory);

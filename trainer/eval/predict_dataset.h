@@ -13,6 +13,7 @@
 #include "base/comm/communicator.h"
 #include "data/data_config.h"
 #include "data/dataset.h"
+#include "data/embedding/embedding_store.h"
 #include "trainer/eval/metrics.h"
 #include "trainer/recipe.h"
 
@@ -21,10 +22,11 @@ namespace graticule {
 class CudaModule;
 
 struct PredictOptions {
-  AugmentOptions augment;   // of evaluation
-  int64_t rank_batch = 32;  // records per rank and forward pass
-  int64_t samples = 0;      // the first n records; 0: all
-  int threads = 0;          // decoding; 0: CPUs of the affinity mask
+  AugmentOptions augment;                            // of evaluation; logits of ten crops are averaged
+  std::shared_ptr<const EmbeddingStore> embeddings;  // rows to be used instead of images
+  int64_t rank_batch = 32;                           // records per rank and forward pass
+  int64_t samples = 0;                               // the first n records; 0: all
+  int threads = 0;                                   // decoding; 0: CPUs of the affinity mask
   c10::Device device = c10::kCPU;
   CudaModule* cuda = nullptr;  // set when device is a GPU
 };

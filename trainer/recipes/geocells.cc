@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "losses/auxiliary_loss.h"
 #include "losses/geocell_loss.h"
+#include "models/frozen_tower.h"
 #include "trainer/optim/parameter_groups.h"
 
 namespace graticule {
@@ -142,9 +143,16 @@ std::map<std::string, double> GeocellsRecipe::Weights(const Batch& batch) const 
   return weights;
 }
 
-std::vector<at::Tensor> GeocellsRecipe::Encode(const at::Tensor& images_B3HW) {
+std::string GeocellsRecipe::TowerOutputName() const {
+  return options_.model.pooling == "cls" ? "pooler_output" : "mean_tokens";
+}
+
+std::string GeocellsRecipe::TowerHash() const { return TowerSha256(tower_); }
+
+std::vector<at::Tensor> GeocellsRecipe::Encode(const EncoderInput& input) {
+  if (input.embeddings_BD.defined()) return heads_.Forward(input.embeddings_BD);
   const bool cls = options_.model.pooling == "cls";
-  const VisionOutput output = tower_.Forward(images_B3HW, /*needs_pooler=*/cls, /*needs_embeds=*/false);
+  const VisionOutput output = tower_.Forward(input.images_B3HW, /*needs_pooler=*/cls, /*needs_embeds=*/false);
   return heads_.Forward(Pool(output, options_.model.pooling));
 }
 

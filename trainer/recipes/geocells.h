@@ -50,7 +50,9 @@ class GeocellsRecipe : public Recipe {
 
   std::string name() const override { return "geocells"; }
   std::map<std::string, double> Weights(const Batch& batch) const override;
-  std::vector<at::Tensor> Encode(const at::Tensor& images_B3HW) override;
+  std::vector<at::Tensor> Encode(const EncoderInput& input) override;
+  std::string TowerOutputName() const override;
+  std::string TowerHash() const override;
   std::vector<LossTerm> Terms(const std::vector<at::Tensor>& outputs, const Batch& batch,
                               Communicator& comm) override;
   bool additive() const override { return true; }

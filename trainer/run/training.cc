@@ -108,8 +108,9 @@ void Training::ReportQuarantineCollective(int64_t bad_records) {
 
 void Training::ValidateCollective() {
   if (record_ != nullptr) record_->Pause("validate");
-  const auto rows =
-      PredictDatasetCollective(*parts_.recipe, data_.val, EvaluationOptions(config_, world_), world_.control);
+  PredictOptions options = EvaluationOptions(config_, world_);
+  options.embeddings = data_.val_embeddings;
+  const auto rows = PredictDatasetCollective(*parts_.recipe, data_.val, options, world_.control);
   std::map<std::string, double> metrics;
   if (world_.is_first()) metrics = record_->Validated(state_.step, data_, rows);
   // Rank 0 alone holds the rows; the others need the verdict, because a new best is saved by all.

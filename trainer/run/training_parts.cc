@@ -1,23 +1,73 @@
 #include "trainer/run/training_parts.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "data/loader/sample_weights.h"
 #include "trainer/cuda_module.h"
 #include "trainer/recipes/registry.h"
 
 namespace graticule {
 
+namespace {
+
+void CheckNeighbours(const Dataset& dataset) {
+  const double share = NeighbourShare(dataset);
+  if (share <= kMaxNeighbours) return;
+  throw Error(ErrorCode::kUsage,
+              fmt::format("{:.1f} % of neighbouring records lie within 25 km of each other, at most {:.0f} % "
+                          "do not spoil the mixing of blocks",
+                          100 * share, 100 * kMaxNeighbours),
+              "data.block", "set data.block.records=0, or import the records in a random order");
+}
+
+}  // namespace
+
 TrainingData TrainingData::Open(const RootConfig& config) {
   TrainingData data;
   data.train =
       Dataset::Open(config.data.train, {.split = config.data.train_split, .share = config.data.share});
   if (!config.data.val.empty()) data.val = Dataset::Open(config.data.val, {.split = config.data.val_split});
+  const int64_t size = config.model.vision.image_size;
+  if (!config.data.train_embeddings.empty()) {
+    data.train_embeddings = EmbeddingStore::Open(config.data.train_embeddings, data.train);
+    CheckPreprocessing(data.train_embeddings->plan(), config.data.TrainAugment(size),
+                       config.data.train_embeddings.front());
+  }
+  if (!config.data.val_embeddings.empty()) {
+    data.val_embeddings = EmbeddingStore::Open(config.data.val_embeddings, data.val);
+    AugmentOptions wanted = config.data.EvalAugment(size);
+    if (data.val_embeddings->plan().augment.kind == "ten_crop") wanted.kind = "ten_crop";
+    CheckPreprocessing(data.val_embeddings->plan(), wanted, config.data.val_embeddings.front());
+  }
+  if (config.data.block.records > 0) CheckNeighbours(*data.train);
   data.cells = CellTable::Load(config.cells.file);
   data.coverage = CheckCoverage(config, *data.train);
   return data;
+}
+
+std::string TrainingData::Sha256() const {
+  if (train_embeddings == nullptr) return train->Sha256();
+  return Sha256Hex(train->Sha256() + train_embeddings->Sha256());
+}
+
+void CheckTower(const EmbeddingStore& embeddings, const Recipe& recipe, const std::string& store) {
+  const EmbeddingPlan& plan = embeddings.plan();
+  if (plan.output != recipe.TowerOutputName()) {
+    throw Error(ErrorCode::kUsage,
+                fmt::format("the store holds {}, the recipe takes {}", plan.output, recipe.TowerOutputName()),
+                store, "see model.pooling, or embed again with --output");
+  }
+  const std::string tower = recipe.TowerHash();
+  if (plan.tower_sha256 == tower) return;
+  throw Error(ErrorCode::kUsage,
+              fmt::format("the store was made with tower {}, the model's is {}",
+                          plan.tower_sha256.substr(0, 12), tower.substr(0, 12)),
+              store, "start from the same model.init (or the same seed), or make the store again");
 }
 
 TrainingData TrainingData::OpenCollective(const RootConfig& config, Communicator& control) {
@@ -92,6 +142,9 @@ TrainingParts TrainingParts::BuildCollective(const RootConfig& config, const Tra
                                             : GroupsByCountry(*data.train);
     loading.weights = std::make_shared<const AliasTable>(SampleWeights(groups, config.data.sampling.alpha));
   }
+  loading.mixture = config.data.mixture;
+  loading.block = {config.data.block.records, config.data.block.pool};
+  loading.embeddings = data.train_embeddings;
   HostAllocator& memory = world.cuda != nullptr ? world.cuda->PinnedAllocator() : PageableAllocator();
   parts.loader = Loader::Create(data.train, loading, memory);
   return parts;

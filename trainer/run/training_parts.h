@@ -25,12 +25,14 @@
 namespace graticule {
 
 struct TrainingData {
-  std::shared_ptr<const Dataset> train, val;  // val is null without data.val
+  std::shared_ptr<const Dataset> train, val;                               // val is null without data.val
+  std::shared_ptr<const EmbeddingStore> train_embeddings, val_embeddings;  // null: images
   std::shared_ptr<const CellTable> cells;
   std::vector<std::string> coverage;  // one line per label column in use
 
   static TrainingData Open(const RootConfig& config);
   static TrainingData OpenCollective(const RootConfig& config, Communicator& control);
+  std::string Sha256() const;  // of what is trained on
 };
 
 struct TrainingParts {
@@ -53,5 +55,8 @@ c10::Device DeviceOf(const World& world);
 
 // How validation and evaluation read a dataset with this configuration.
 PredictOptions EvaluationOptions(const RootConfig& config, const World& world);
+
+// Throws Error(kUsage) unless the embeddings are what the recipe's own tower would make of the images.
+void CheckTower(const EmbeddingStore& embeddings, const Recipe& recipe, const std::string& store);
 
 }  // namespace graticule

@@ -68,6 +68,7 @@ OpenedModel OpenStep(const std::string& step_dir, const OpenOptions& how) {
   model.preprocessing.image_size = config.model.vision.image_size;
   model.preprocessing.filter = config.data.augment.filter;
   model.preprocessing.exif_orientation = config.data.exif_orientation;
+  model.train_augment = config.data.TrainAugment(config.model.vision.image_size);
   model.step = state.step;
   model.train = config.data.train;
   model.train_split = config.data.train_split;

@@ -8,6 +8,7 @@
 #include <c10/core/Device.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ struct OpenedModel {
   std::vector<std::string> train, train_split, val, val_split;
   double train_share = 1;
   std::string training_data_sha256;
+
+  std::optional<AugmentOptions> train_augment;  // of a run's training images
 
   AugmentOptions EvalAugment() const;
 };

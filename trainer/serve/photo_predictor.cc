@@ -82,8 +82,8 @@ std::vector<PhotoPrediction> PredictPhotos(OpenedModel& model, const std::vector
     batch.size = static_cast<int64_t>(rows.size());
     batch.image_size = augment.image_size;
     batch.images_BVHWC = pixels.data();
-    const ModelImages images = NormalisedImages(batch, DeviceOf(world), world.cuda);
-    const auto places = model.recipe->Predict(model.recipe->Encode(images.images_B3HW), top);
+    const StagedInput staged = StageInput(batch, DeviceOf(world), world.cuda);
+    const auto places = model.recipe->Predict(model.recipe->Encode(staged.input), top);
     for (size_t row = 0; row < rows.size(); ++row) results[rows[row]].places = places[row];
   }
   return results;

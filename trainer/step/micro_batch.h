@@ -1,4 +1,4 @@
-// Parts of a loader's batch, and its images as the floats that a tower takes.
+// Parts of a loader's batch, and its rows as the floats that a recipe encodes.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,23 +8,24 @@
 
 #include "base/comm/communicator.h"
 #include "data/batch.h"
+#include "trainer/recipe.h"
 
 namespace graticule {
 
 class CudaModule;
 
-// Rows [begin, begin + count) of `batch`. Labels are copied, images are shared: the part is valid as long as
-// `batch`.
+// Rows [begin, begin + count) of `batch`. Labels are copied, images and embeddings are shared: the part is
+// valid as long as `batch`.
 Batch SliceBatch(const Batch& batch, int64_t begin, int64_t count);
 
-struct ModelImages {
-  at::Tensor images_B3HW;  // fp32, B = batch * views
-  WorkPtr copied;          // done when the batch's pixels may be overwritten; null: they may be at once
+struct StagedInput {
+  EncoderInput input;  // B = batch * views
+  WorkPtr copied;      // done when the batch's rows may be overwritten; null: they may be at once
 };
 
-// CLIP's normalisation, (x / 255 - mean) / std per channel. On a GPU (cuda is then set) the bytes travel on a
-// stream of their own and become floats there; returns without waiting for that.
-ModelImages NormalisedImages(const Batch& batch, c10::Device device, CudaModule* cuda = nullptr);
+// Images get CLIP's normalisation, (x / 255 - mean) / std per channel. On a GPU (cuda is then set) their
+// bytes travel on a stream of their own and become floats there; returns without waiting for that.
+StagedInput StageInput(const Batch& batch, c10::Device device, CudaModule* cuda = nullptr);
 
 // Channel order RGB; source: OpenAI CLIP's preprocessing.
 inline constexpr double kClipMean[3] = {0.48145466, 0.4578275, 0.40821073};

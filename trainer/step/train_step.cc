@@ -94,9 +94,9 @@ TrainStep::Objective TrainStep::AccumulateCollective(const Batch& share, StepReq
   }
   for (int64_t begin = 0; begin < share.size; begin += micro) {
     const Batch part = SliceBatch(share, begin, micro);
-    ModelImages images = NormalisedImages(part, options_.device, options_.cuda);
-    if (images.copied) copies_.push_back(std::move(images.copied));
-    const std::vector<at::Tensor> outputs = recipe_.Encode(images.images_B3HW);
+    StagedInput staged = StageInput(part, options_.device, options_.cuda);
+    if (staged.copied) copies_.push_back(std::move(staged.copied));
+    const std::vector<at::Tensor> outputs = recipe_.Encode(staged.input);
     const std::vector<LossTerm> terms = recipe_.Terms(outputs, part, data_);
     if (begin == 0) {
       summed->Wait();

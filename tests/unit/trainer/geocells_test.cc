@@ -99,7 +99,7 @@ TEST(Geocells, TermsAreSumsOverTheLabelledRows) {
   const auto single = MakeSingleCommunicator();
   const Batch batch = Labels();
   const at::Tensor images = at::arange(4 * 3 * 16 * 16).view({4, 3, 16, 16}).to(at::kFloat).sin();
-  const auto outputs = recipe.Encode(images);
+  const auto outputs = recipe.Encode({.images_B3HW = images, .embeddings_BD = {}});
   ASSERT_EQ(outputs.size(), 4u);
   std::map<std::string, double> sums;
   for (const LossTerm& t : recipe.Terms(outputs, batch, *single)) {
@@ -130,7 +130,7 @@ TEST(Geocells, EveryTrainableParameterGetsAGradientFromABatchWithoutLabels) {
   batch.month.assign(4, -1);
   batch.aux_B6.assign(24, kNanF);
   at::Tensor sum = at::zeros({});
-  for (const LossTerm& t : recipe.Terms(recipe.Encode(at::ones({4, 3, 16, 16})), batch, *single))
+  for (const LossTerm& t : recipe.Terms(recipe.Encode({.images_B3HW = at::ones({4, 3, 16, 16}), .embeddings_BD = {}}), batch, *single))
     sum = sum + t.sum * 0.0;
   sum.backward();
   for (const auto& group : recipe.Groups()) {

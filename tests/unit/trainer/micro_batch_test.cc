@@ -27,7 +27,7 @@ struct Fixture {
 
 TEST(MicroBatch, ImagesAreNormalisedPerChannel) {
   Fixture f;
-  const at::Tensor x = NormalisedImages(f.batch, c10::kCPU).images_B3HW;
+  const at::Tensor x = StageInput(f.batch, c10::kCPU).input.images_B3HW;
   ASSERT_EQ(x.sizes(), (std::vector<int64_t>{6, 3, 2, 2}));
   const double mean[] = {0.48145466, 0.4578275, 0.40821073},
                deviation[] = {0.26862954, 0.26130258, 0.27577711};
@@ -39,6 +39,23 @@ TEST(MicroBatch, ImagesAreNormalisedPerChannel) {
       }
     }
   }
+}
+
+TEST(MicroBatch, StoredEmbeddingsBecomeFloats) {
+  Fixture f;
+  const uint16_t half[] = {0x3C00, 0xC100, 0x0001, 0x7BFF, 0x3555, 0x8000};  // IEEE 754 binary16
+  f.batch.views = 1;
+  f.batch.images_BVHWC = nullptr;
+  f.batch.embeddings_BVD = const_cast<uint8_t*>(reinterpret_cast<const uint8_t*>(half));
+  f.batch.embedding_dim = 2;
+  f.batch.embedding_dtype = SafeDType::kF16;
+  const at::Tensor x = StageInput(f.batch, c10::kCPU).input.embeddings_BD;
+  const float expected[3][2] = {{1.0f, -2.5f}, {0x1p-24f, 65504.0f}, {0x1.554p-2f, -0.0f}};
+  for (int64_t b = 0; b < 3; ++b) {
+    for (int64_t d = 0; d < 2; ++d) EXPECT_EQ(x[b][d].item<float>(), expected[b][d]);
+  }
+  const Batch part = SliceBatch(f.batch, 1, 2);
+  EXPECT_EQ(StageInput(part, c10::kCPU).input.embeddings_BD[0][1].item<float>(), 65504.0f);
 }
 
 TEST(MicroBatch, ASliceHoldsItsRowsOfEverything) {

@@ -32,9 +32,11 @@ class LinearRecipe : public Recipe {
     }
     return {{"first", first}, {"second", second}};
   }
-  std::vector<at::Tensor> Encode(const at::Tensor& images) override {
-    return {at::matmul(images.flatten(1), weight_).add(bias_).squeeze(1)};
+  std::vector<at::Tensor> Encode(const EncoderInput& input) override {
+    return {at::matmul(input.images_B3HW.flatten(1), weight_).add(bias_).squeeze(1)};
   }
+  std::string TowerOutputName() const override { return ""; }
+  std::string TowerHash() const override { return ""; }
   std::vector<LossTerm> Terms(const std::vector<at::Tensor>& outputs, const Batch& b,
                               Communicator&) override {
     at::Tensor first = at::zeros({b.size}), second = at::zeros({b.size});
