@@ -56,6 +56,61 @@ class Ranks(unittest.TestCase):
         state = json.loads((self.world.checkpoint("weighted2", 12) / "state.json").read_text())
         self.assertTrue(state["order"].startswith("alias-v1:"), state["order"])
 
+    def embed(self, out, *words, config, ranks=1):
+        program = [str(BIN / "graticule-train"), "embed", "--config", str(config), "--data", str(self.world.folder / "data"),
+                   "--out", str(self.world.folder / out), *words]
+        if ranks > 1:
+            program = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks), *program]
+        done = subprocess.run(program, env=MPI_ENV if ranks > 1 else ENV, capture_output=True, text=True, timeout=300)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_stored_embeddings_train_as_the_images_they_stand_for(self):
+        frozen = ("model.frozen_layers=-1", "data.augment.kind=centre_crop", "optim.lr=0.02")
+        self.embed("centre", "--dtype", "fp32", *frozen, config=self.world.config("frozen"), ranks=2)
+        stores = [f"data.{part}_embeddings=[{self.world.folder}/centre]" for part in ("train", "val")]
+        self.train("pixels", *frozen, steps=20)
+        for ranks in (1, 2):
+            self.train(f"stored{ranks}", *frozen, *stores, ranks=ranks, steps=20)
+            self.assertEqual(self.samples(f"stored{ranks}"), self.samples("pixels"))
+            for a, b in zip(self.world.losses("pixels"), self.world.losses(f"stored{ranks}")):
+                self.assertLess(relative(a, b), 1e-5)
+        figures = [(self.world.folder / name / "eval/val/predictions.csv").read_text()
+                   for name in ("pixels", "stored1")]
+        self.assertEqual(figures[0], figures[1])
+        # The other tower of another seed, and a tower that is trained, are refused.
+        other = self.world.train("other", *frozen, *stores, "run.seed=4")
+        self.assertEqual(other.returncode, 2, other.stderr)
+        self.assertIn("was made with tower", other.stderr)
+        trained = self.world.train("trained", *frozen[1:], *stores)
+        self.assertEqual(trained.returncode, 2, trained.stderr)
+        self.assertIn("model.frozen_layers", trained.stderr)
+        cropped = self.world.train("cropped", frozen[0], *stores)
+        self.assertEqual(cropped.returncode, 2, cropped.stderr)
+        self.assertIn("data.augment.kind", cropped.stderr)
+
+    def test_epochs_go_through_the_draws_and_a_mixture_holds_its_proportions(self):
+        frozen = ("model.frozen_layers=-1", "data.augment.scale=[0.3, 1.0]", "data.epoch_samples=96",
+                  f"data.train=[{self.world.folder}/data, {self.world.folder}/data]", "data.mixture=[3, 1]")
+        self.embed("draws", "--draws", "2", *frozen, config=self.world.config("draws"))
+        store = f"data.train_embeddings=[{self.world.folder}/draws, {self.world.folder}/draws]"
+        for ranks in (1, 2):
+            self.train(f"drawn{ranks}", *frozen, store, "checkpoint.every_steps=5", ranks=ranks, steps=12)
+        self.assertEqual(self.samples("drawn1"), self.samples("drawn2"))
+        self.assertLess(max(relative(a, b) for a, b in zip(self.world.losses("drawn1"), self.world.losses("drawn2"))), 1e-4)
+        state = json.loads((self.world.checkpoint("drawn1", 12) / "state.json").read_text())
+        self.assertEqual(state["order"], "mixture-v1:750/250")
+        # Killed in the middle of an epoch: the same end.
+        whole = self.world.fingerprint("drawn1", 12)["model.safetensors"]
+        subprocess.run(["rm", "-r", self.world.checkpoint("drawn1", 12), self.world.checkpoint("drawn1", 10)], check=False)
+        self.train("drawn1", *frozen, store, "checkpoint.every_steps=5", steps=12)
+        self.assertEqual(self.world.fingerprint("drawn1", 12)["model.safetensors"], whole)
+
+    def test_block_order_is_the_same_on_any_number_of_ranks(self):
+        for ranks in (1, 2):
+            self.train(f"blocks{ranks}", "data.block.records=8", "data.block.pool=4", ranks=ranks)
+        self.assertEqual(self.samples("blocks1"), self.samples("blocks2"))
+        self.assertEqual(len(set(self.samples("blocks1"))), 12)
+
     def test_accumulation_does_not_change_the_losses(self):
         self.train("whole", ranks=2, steps=8)
         self.train("parts", "train.micro_batch=3", ranks=2, steps=8)
