@@ -87,7 +87,13 @@ class PosixWritable : public WritableFile {
 };
 
 constexpr int kRepeats = 3;
+
 std::atomic<int64_t> g_repeated_reads{0};
+
+void PauseBeforeRepeat(int tries) {
+  g_repeated_reads.fetch_add(1, std::memory_order_relaxed);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1 << (4 * tries)));  // 1, 16, 256 ms
+}
 
 class PosixReadable : public ReadableFile {
  public:
@@ -114,8 +120,7 @@ class PosixReadable : public ReadableFile {
       if (n < 0 && errno == EINTR) continue;
       if (n < 0 && errno != EIO) Fail("read", path_, errno);
       if (tries < kRepeats) {
-        g_repeated_reads.fetch_add(1, std::memory_order_relaxed);
-        std::this_thread::sleep_for(std::chrono::milliseconds(1 << (4 * tries++)));  // 1, 16, 256 ms
+        PauseBeforeRepeat(tries++);
         continue;
       }
       if (n < 0) Fail("read", path_, EIO);
@@ -219,6 +224,17 @@ class Posix : public FileSystem {
 FileSystem& PosixFs() {
   static Posix fs;
   return fs;
+}
+
+void RepeatOnFailure(const std::function<void()>& read) {
+  for (int tries = 0;; ++tries) {
+    try {
+      return read();
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kData || tries == kRepeats) throw;
+    }
+    PauseBeforeRepeat(tries);
+  }
 }
 
 int64_t RepeatedReads() { return g_repeated_reads.load(std::memory_order_relaxed); }

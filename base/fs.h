@@ -64,6 +64,10 @@ FileSystem& PosixFs();
 std::unique_ptr<FileSystem> MakeFaultyFs(
     FileSystem& inner, std::function<void(std::string_view operation, const std::string& path)> fault);
 
+// Calls `read`; an Error(kData) is repeated 3 times with growing pauses before it passes. For libraries that do
+// their own reading of files known to be good.
+void RepeatOnFailure(const std::function<void()>& read);
+
 // Reads of this process that had to be repeated after EIO or because they came short. Thread-safe.
 int64_t RepeatedReads();
 

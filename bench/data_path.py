@@ -1,4 +1,4 @@
-"""From JPEG to training crop: ours beside torchvision, Pillow, OpenCV and DALI, same files, same machine, one thread each.
+"""From JPEG to training crop: ours beside torchvision, Pillow, OpenCV, DALI and WebDataset, same files, same machine, one thread each.
 
     scripts/setup.sh --oracles --peers
     .deps/oracles/bin/python bench/data_path.py [--rounds 5] [--seconds 2] [--write]
@@ -35,6 +35,10 @@ try:
     import cv2
 except ImportError:
     cv2 = None
+try:
+    import webdataset as wds
+except ImportError:
+    wds = None
 try:
     import nvidia.dali as dali
     import nvidia.dali.fn
@@ -135,6 +139,29 @@ def dali_crop(low, blobs, seconds):
     return run
 
 
+def webdataset_crop(low, blobs, seconds, tensor_path):
+    """The same images read from a tar, decoded and cropped in its pipeline: by Pillow, its usual way, or torchvision's tensors."""
+    folder = tempfile.mkdtemp(prefix="graticule-wds-")
+    path = pathlib.Path(folder) / "images.tar"
+    with wds.TarWriter(str(path)) as out:
+        for i, blob in enumerate(blobs):
+            out.write({"__key__": f"{i:06}", "jpg": blob})
+    crop = v2.RandomResizedCrop(224, scale=(low, 1.0), interpolation=v2.InterpolationMode.BICUBIC, antialias=True)
+
+    def by_tensor(blob):
+        return crop(decode_jpeg(torch.frombuffer(bytearray(blob), dtype=torch.uint8), ImageReadMode.RGB))
+
+    def by_pillow(blob):
+        return np.asarray(crop(Image.open(io.BytesIO(blob)).convert("RGB")))
+
+    one = by_tensor if tensor_path else by_pillow
+
+    def run():
+        rows = iter(wds.WebDataset(str(path), shardshuffle=False).repeat().to_tuple("jpg").map_tuple(one))
+        return rate(lambda _: next(rows), blobs, seconds)
+    return run
+
+
 def contestants(folder, blobs, seconds):
     tensors = [torch.frombuffer(bytearray(b), dtype=torch.uint8) for b in blobs]
 
@@ -160,6 +187,9 @@ def contestants(folder, blobs, seconds):
         }
         if cv2:
             runs[f"{low}: OpenCV, area"] = opencv_crop(low, blobs, seconds)
+        if wds:
+            runs[f"{low}: WebDataset, Pillow"] = webdataset_crop(low, blobs, seconds, False)
+            runs[f"{low}: WebDataset, torchvision"] = webdataset_crop(low, blobs, seconds, True)
         if dali:
             runs[f"{low}: DALI on the CPU"] = dali_crop(low, blobs, seconds)
     return runs
@@ -182,7 +212,8 @@ def report(results, errors, loader, sizes, arguments):
     cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[1]
     versions = [f"torch {torch.__version__}, torchvision {torchvision.__version__} (tensor path, antialiased, `torch.set_num_threads(1)`)",
                 f"Pillow {PIL.__version__} (libjpeg-turbo {PIL.features.version('libjpeg_turbo')})",
-                f"OpenCV {cv2.__version__}" if cv2 else "OpenCV not installed", f"DALI {dali.__version__}" if dali else "DALI not installed"]
+                f"OpenCV {cv2.__version__}" if cv2 else "OpenCV not installed",
+                f"WebDataset {wds.__version__}" if wds else "WebDataset not installed", f"DALI {dali.__version__}" if dali else "DALI not installed"]
     lines = [
         "# From JPEG to training crop",
         "",
@@ -212,7 +243,7 @@ def report(results, errors, loader, sizes, arguments):
     lines += [
         "",
         "Ours and Pillow agree in every byte in exact mode (tests/parity/image_test.py); torchvision's tensor path, OpenCV and DALI do not. "
-        "OpenCV reduces by area, its only antialiased way. DALI decodes the crop alone, as we do, and its rate counts all its threads.",
+        "OpenCV reduces by area, its only antialiased way. WebDataset reads the images from a tar. FFCV has no wheel and does not build here. DALI decodes the crop alone, as we do, and its rate counts all its threads.",
         "",
         "| loader, batch 32 | images/s | images/s asked for | share of time the consumer waited |",
         "|---|---|---|---|",

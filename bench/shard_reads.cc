@@ -1,13 +1,15 @@
-// Random reads of images from a shard: ours (pread and CRC-32C) beside H5Dread of the same bytes, same order,
-// same threads.
+// Random reads of images from a shard: ours (pread and CRC-32C) beside pread alone, the limit, and H5Dread of
+// the same bytes, same order, same threads.
 //
 //   shard_reads FOLDER [records] [bytes_each] [seconds]
 //
 // Writes a dataset of pseudo-random images into FOLDER unless it holds one, then prints one JSON object with
 // reads/s per method and number of threads. bench/shard_reads.py adds h5py and prints the table. The page
 // cache is warm: this measures the software between the caller and the bytes, not the disk.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <hdf5.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -83,6 +85,9 @@ int Main(int argc, char** argv) {
   const std::string path = JoinPath(folder, manifest.shards[0].file);
   const std::vector<ImageSlot> slots = ShardReader(path, nullptr).Slots();
 
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const uint64_t begin = manifest.shards[0].img_abs_off;
+
   const hid_t access = H5Pcreate(H5P_FILE_ACCESS);
   H5Pset_file_locking(access, false, true);  // as in our reader: HDF5 refuses two opinions about one file
   const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDONLY, access);
@@ -98,11 +103,19 @@ int Main(int argc, char** argv) {
     H5Sclose(space);
   };
   const auto by_us = [&](int64_t record, std::vector<uint8_t>& out) { dataset->ReadImage(record, out); };
+  const auto by_pread = [&](int64_t record, std::vector<uint8_t>& out) {
+    const ImageSlot& slot = slots[static_cast<size_t>(record)];
+    out.resize(slot.len);
+    if (::pread(descriptor, out.data(), slot.len, static_cast<off_t>(begin + slot.off)) != slot.len)
+      std::abort();
+  };
   Rate(1, 0.5, n, by_us);  // warms cache and clock
   std::string json;
   for (const int threads : {1, 2}) {
     json += fmt::format("{}{{\"method\": \"graticule\", \"threads\": {}, \"reads_per_s\": {:.0f}}}",
                         json.empty() ? "" : ", ", threads, Rate(threads, seconds, n, by_us));
+    json += fmt::format(", {{\"method\": \"pread\", \"threads\": {}, \"reads_per_s\": {:.0f}}}", threads,
+                        Rate(threads, seconds, n, by_pread));
     json += fmt::format(", {{\"method\": \"H5Dread\", \"threads\": {}, \"reads_per_s\": {:.0f}}}", threads,
                         Rate(threads, seconds, n, by_hdf5));
   }
@@ -110,6 +123,7 @@ int Main(int argc, char** argv) {
   for (const ImageSlot& slot : slots) bytes += slot.len;
   fmt::print("{{\"records\": {}, \"mean_bytes\": {:.0f}, \"shard\": \"{}\", \"rates\": [{}]}}\n", n,
              static_cast<double>(bytes) / static_cast<double>(n), path, json);
+  ::close(descriptor);
   H5Sclose(whole);
   H5Dclose(data);
   H5Fclose(file);

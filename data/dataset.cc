@@ -52,8 +52,9 @@ struct Part {
   std::vector<RecordKeys> keys;  // by row of the index; empty unless asked for
   std::string path;
   bool whole = true;
-  int64_t number = 0;  // of the folder
-  int64_t first = 0;   // index of its first selected record in the dataset
+  std::vector<int64_t> firsts;  // row of the index where each shard begins
+  int64_t number = 0;           // of the folder
+  int64_t first = 0;            // index of its first selected record in the dataset
   int64_t size() const { return whole ? index.size : static_cast<int64_t>(rows.size()); }
   int64_t row(int64_t i) const { return whole ? i : rows[i]; }
 };
@@ -131,8 +132,20 @@ class FolderDataset final : public Dataset {
   }
   RecordAddress Address(int64_t record) const override {
     const auto [part, row] = Find(record);
-    const uint16_t shard = part->index.shard[row];
-    return {part->number, shard, row - part->shards[shard].entry().first};
+    const auto shard =
+        std::upper_bound(part->firsts.begin(), part->firsts.end(), row) - part->firsts.begin() - 1;
+    return {part->number, shard, row - part->firsts[static_cast<size_t>(shard)]};
+  }
+  void ReadAhead(int64_t first, int64_t count) const override;
+  void Prefetch(int64_t record) const override {
+    const auto [part, row] = Find(record);
+    const RecordIndex& index = part->index;
+    const void* const columns[] = {&index.lat[row],         &index.lon[row],
+                                   &index.climate[row],     &index.month[row],
+                                   &index.width[row],       &index.height[row],
+                                   &index.flags[row],       &index.drive_left[row],
+                                   &index.country_iso[row], &index.aux[row * kAuxColumnCount]};
+    for (const void* column : columns) __builtin_prefetch(column);
   }
   std::vector<DatasetFolder> folders() const override;
   std::string Sha256() const override { return sha256_; }
@@ -151,6 +164,7 @@ class FolderDataset final : public Dataset {
     for (const ShardEntry& shard : part.manifest.shards) {
       CheckSize(folder, shard);
       part.shards.emplace_back(folder, shard);
+      part.firsts.push_back(shard.first);
     }
     part.index = RecordIndex::Open(folder, part.manifest);
     if (!options.split.empty()) {
@@ -218,6 +232,23 @@ RecordMeta FolderDataset::meta(int64_t record) const {
   meta.country = Alpha2Of(meta.country_iso);
   std::copy_n(index.aux.begin() + row * kAuxColumnCount, kAuxColumnCount, meta.aux);
   return meta;
+}
+
+void FolderDataset::ReadAhead(int64_t first, int64_t count) const {
+  for (int64_t i = first; i < first + count;) {
+    const auto [part, row] = Find(i);
+    const uint16_t number = part->index.shard[row];
+    const uint64_t begin = part->index.off[row];
+    uint64_t end = begin, wanted = 0;
+    for (; i < first + count; ++i) {
+      const auto [same, next] = Find(i);
+      if (same != part || same->index.shard[next] != number) break;
+      end = part->index.off[next] + part->index.len[next];
+      wanted += part->index.len[next];
+    }
+    // Of a thin selection its records come one by one more cheaply.
+    if (end - begin <= 4 * wanted) part->shards[number].reader().ReadAhead(begin, end - begin);
+  }
 }
 
 std::vector<DatasetFolder> FolderDataset::folders() const {

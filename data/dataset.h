@@ -62,6 +62,10 @@ class Dataset {
   // Error(kData) on I/O failure after three.
   virtual void ReadImage(int64_t record, std::vector<uint8_t>& out) const = 0;
   virtual RecordAddress Address(int64_t record) const = 0;
+  // Asks storage for the images of these neighbours, without waiting.
+  virtual void ReadAhead(int64_t first, int64_t count) const {}
+  // Begins to bring what meta() will read into the CPU's caches.
+  virtual void Prefetch(int64_t record) const {}
   // Shard file and index within it, for messages: "osv-00003.h5[1742]".
   virtual std::string Locate(int64_t record) const = 0;
   virtual std::vector<DatasetFolder> folders() const = 0;  // in the order they were named

@@ -1,4 +1,4 @@
-// The manifest of an embedding store: whose outputs its rows are (docs/FORMATS.md, embedding stores).
+// The manifest of an embedding store: whose outputs its rows are (docs/EMBEDDINGS.md).
 //
 // A store is a folder beside or away from its dataset: manifest.json, and one part per shard of the dataset.
 // The plan is everything that decides the numbers; two stores with equal plans hold equal rows, up to the

@@ -113,6 +113,14 @@ const uint8_t* EmbeddingPartReader::Row(int64_t row, int64_t record) const {
   return values_ + begin;
 }
 
+void EmbeddingPartReader::Prefetch(int64_t row) const {
+  constexpr size_t kLine = 64, kMost = 4096;
+  const size_t begin = static_cast<size_t>(row) * row_bytes_;
+  __builtin_prefetch(&valid_[static_cast<size_t>(row)]);
+  __builtin_prefetch(&checked_[begin / kEmbeddingPage]);
+  for (size_t at = 0; at < std::min(row_bytes_, kMost); at += kLine) __builtin_prefetch(values_ + begin + at);
+}
+
 std::optional<EmbeddingPart> DescribePart(const std::string& folder, const EmbeddingPlan& plan,
                                           int64_t shard) {
   const std::string path = JoinPath(folder, EmbeddingPartName(shard));

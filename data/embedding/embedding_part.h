@@ -4,7 +4,7 @@
 // Tensors, n records, V views, D numbers: `embeddings` F16, BF16 or F32 [n, V, D], zero where there is no
 // image; `valid` u8 [n]; `page_crc32c` u32, the Castagnoli CRC of each 64 KiB of `embeddings`. Metadata:
 // `plan_sha256`, of the plan it was made under. A part is written whole, by rename: what has its name is
-// complete. Source: docs/FORMATS.md, embedding stores.
+// complete. Source: docs/EMBEDDINGS.md.
 #pragma once
 
 #include <atomic>
@@ -48,6 +48,8 @@ class EmbeddingPartReader {
   // The row [V, D]. Throws BadRecord{record, ...} when a page does not match its CRC, Error(kData) on I/O
   // failure.
   const uint8_t* Row(int64_t row, int64_t record) const;
+  // Begins to bring a row, what says that it is valid, and that its page was checked, into the CPU's caches.
+  void Prefetch(int64_t row) const;
 
  private:
   void CheckPage(size_t page, int64_t record) const;

@@ -57,11 +57,19 @@ std::shared_ptr<const EmbeddingStore> EmbeddingStore::Open(const std::vector<std
 const EmbeddingPartReader& EmbeddingStore::PartOf(const RecordAddress& at) const {
   const Store& store = stores_[static_cast<size_t>(at.folder)];
   LazyPart& part = store.parts[static_cast<size_t>(at.shard)];
+  if (const EmbeddingPartReader* ready = part.ready.load(std::memory_order_acquire)) return *ready;
   std::call_once(part.opened, [&] {
     part.reader = std::make_unique<const EmbeddingPartReader>(
         JoinPath(store.folder, EmbeddingPartName(at.shard)), store.manifest.plan, at.shard);
+    part.ready.store(part.reader.get(), std::memory_order_release);
   });
   return *part.reader;
+}
+
+void EmbeddingStore::Prefetch(int64_t record) const {
+  const RecordAddress at = dataset_->Address(record);
+  const LazyPart& part = stores_[static_cast<size_t>(at.folder)].parts[static_cast<size_t>(at.shard)];
+  if (const EmbeddingPartReader* ready = part.ready.load(std::memory_order_acquire)) ready->Prefetch(at.row);
 }
 
 void EmbeddingStore::Read(int64_t record, int64_t first, int64_t count, uint8_t* out) const {

@@ -6,6 +6,7 @@
 // needed. Immutable; all methods are thread-safe. Throws Error(kData), with the name of the store.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -29,11 +30,14 @@ class EmbeddingStore {
   // Copies `count` views of D values each, beginning with view `first` and wrapping around. Throws BadRecord
   // for a record without an embedding or with damaged bytes.
   void Read(int64_t record, int64_t first, int64_t count, uint8_t* out) const;
+  // Begins to bring a row into the CPU's caches, if its part is open.
+  void Prefetch(int64_t record) const;
   std::string Sha256() const;  // over the manifests' plans and the parts' hashes
 
  private:
   // Opens when first asked; a failed attempt is repeated.
   struct LazyPart {
+    std::atomic<const EmbeddingPartReader*> ready = nullptr;  // `reader`, once it is there
     std::once_flag opened;
     std::unique_ptr<const EmbeddingPartReader> reader;
   };

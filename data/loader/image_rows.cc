@@ -35,6 +35,9 @@ class ImageRows final : public RowSource {
     batch.image_size = options_.augment.image_size;
     batch.images_BVHWC = rows;
   }
+  void ReadAhead(int64_t first_record, int64_t count) const override {
+    dataset_->ReadAhead(first_record, count);
+  }
   std::unique_ptr<Workspace> NewWorkspace() const override {
     return std::make_unique<Decoding>(options_.augment);
   }

@@ -39,11 +39,12 @@ void ClearRow(Batch& batch, int64_t row) {
   std::fill_n(batch.aux_B6.begin() + row * kAuxColumnCount, kAuxColumnCount, nan);
 }
 
-void LabelRow(const Dataset& dataset, int64_t record, int64_t position, Batch& batch, int64_t row) {
+// Of the record that the row shows.
+void LabelRow(const Dataset& dataset, int64_t position, Batch& batch, int64_t row) {
+  const int64_t record = batch.record[row];
   const RecordMeta meta = dataset.meta(record);
   batch.places[row] = meta.place;
   batch.position[row] = position;
-  batch.record[row] = record;
   batch.climate[row] = meta.climate == 0 || meta.climate == kMissingU8 ? -1 : meta.climate - 1;
   batch.month[row] = meta.month >= 1 && meta.month <= 12 ? meta.month - 1 : -1;
   std::copy_n(meta.aux, kAuxColumnCount, batch.aux_B6.begin() + row * kAuxColumnCount);
@@ -71,6 +72,7 @@ class RingLoader final : public Loader {
     int64_t sequence = -1;  // batches since the last Seek
     int64_t epoch = 0, first_position = 0;
     int64_t next_row = 0, rows_done = 0;
+    bool read_ahead = false;  // asked of the worker that takes the first rows
     std::exception_ptr failure;
     uint8_t* rows = nullptr;  // owned; what Batch points at
   };
@@ -78,7 +80,8 @@ class RingLoader final : public Loader {
   void Work();
   Slot* SlotWithWork();
   void Open(Slot& slot);
-  void FillRow(Slot& slot, int64_t row, RowSource::Workspace& work);
+  void FillRows(Slot& slot, int64_t begin, int64_t end, RowSource::Workspace& work);
+  void ReadAhead(const Slot& slot);
   void ReleaseUpTo(int64_t sequence);
 
   LoaderOptions options_;
@@ -153,6 +156,7 @@ void RingLoader::Open(Slot& slot) {
   slot.epoch = start_epoch_ + batch / per_epoch;
   slot.first_position = options_.first + batch % per_epoch * options_.global_batch + first_row_;
   slot.next_row = slot.rows_done = 0;
+  slot.read_ahead = true;
   slot.failure = nullptr;
 }
 
@@ -165,11 +169,13 @@ void RingLoader::Work() {
     if (stop_) return;
     const int64_t begin = slot->next_row, end = std::min(rows_, begin + source_.rows().grain());
     slot->next_row = end;
+    const bool read_ahead = std::exchange(slot->read_ahead, false);
     ++busy_;
     lock.unlock();
     std::exception_ptr failure;
     try {
-      for (int64_t row = begin; row < end; ++row) FillRow(*slot, row, *work);
+      if (read_ahead) ReadAhead(*slot);
+      FillRows(*slot, begin, end, *work);
     } catch (...) {
       failure = std::current_exception();
     }
@@ -187,16 +193,24 @@ void RingLoader::Work() {
   }
 }
 
-void RingLoader::FillRow(Slot& slot, int64_t row, RowSource::Workspace& work) {
-  const int64_t position = slot.first_position + row;
-  uint8_t* bytes = slot.rows + row_bytes_ * row;
-  ClearRow(slot.batch, row);
-  if (position >= options_.first + source_.epoch_samples()) {
-    std::memset(bytes, 0, row_bytes_);
-    return;
+// For the whole global batch: the other ranks of this node would ask for the same neighbours.
+void RingLoader::ReadAhead(const Slot& slot) {
+  const auto ranges = source_.order().ReadAhead(slot.epoch, slot.first_position - first_row_,
+                                                options_.global_batch, slot.sequence == 0);
+  for (const RecordRange& range : ranges) source_.rows().ReadAhead(range.first, range.count);
+}
+
+void RingLoader::FillRows(Slot& slot, int64_t begin, int64_t end, RowSource::Workspace& work) {
+  Batch& batch = slot.batch;
+  for (int64_t row = begin; row < end; ++row) ClearRow(batch, row);
+  const int64_t positions_end = options_.first + source_.epoch_samples() - slot.first_position;
+  const int64_t filled = std::clamp(positions_end, begin, end);
+  source_.Fill(slot.epoch, slot.first_position + begin, work, slot.rows + row_bytes_ * begin,
+               {batch.record.data() + begin, static_cast<size_t>(filled - begin)});
+  for (int64_t row = begin; row < filled; ++row) {
+    if (batch.record[row] >= 0) LabelRow(source_.dataset(), slot.first_position + row, batch, row);
   }
-  const int64_t record = source_.Fill(slot.epoch, position, work, bytes);
-  if (record >= 0) LabelRow(source_.dataset(), record, position, slot.batch, row);
+  std::memset(slot.rows + row_bytes_ * filled, 0, row_bytes_ * (end - filled));
 }
 
 void RingLoader::Seek(int64_t epoch, int64_t batch) {

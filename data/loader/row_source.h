@@ -28,6 +28,10 @@ class RowSource {
   // Points the batch at `rows`, its memory of batch.size * row_bytes() bytes, and tells it what they hold.
   virtual void Describe(Batch& batch, uint8_t* rows) const = 0;
   virtual std::unique_ptr<Workspace> NewWorkspace() const = 0;
+  // Called well ahead of Fill, where an order knows neighbours that will all be asked for.
+  virtual void ReadAhead(int64_t first_record, int64_t count) const {}
+  // Called a few rows ahead of Fill where grain() is more than 1.
+  virtual void Prefetch(int64_t record) const {}
   // Writes row_bytes() bytes. Throws BadRecord when the record's bytes are bad, Error(kData) on I/O failure.
   virtual void Fill(int64_t record, int64_t epoch, int64_t position, Workspace& work, uint8_t* row) const = 0;
 };

@@ -62,22 +62,48 @@ class BlockedOrder final : public SampleOrder {
     pool_ = std::min(pool_, blocks) * block_;
   }
   int64_t RecordAt(int64_t epoch, int64_t position) const override {
-    const int64_t n = options_.records, whole = n / block_;
     const PassIndex at = PassOf(options_, epoch, position);
-    const auto seed_of = [&](uint64_t what) {
-      return DerivedSeed(options_.seed, Purpose::kBlock, static_cast<uint64_t>(at.pass), what);
+    const int64_t pool = at.index / pool_, pooled = std::min(pool_, options_.records - pool * pool_);
+    const uint64_t seed = SeedOf(at.pass, 2 + static_cast<uint64_t>(pool));
+    const int64_t mixed = pool * pool_ + KeyedOrder(pooled, seed, 0).At(at.index % pool_);
+    return (BlockAt(at.pass, mixed / block_) + mixed % block_) % options_.records;
+  }
+  // The pool that is being mixed when reading begins; after that one block a pool ahead of each that is used
+  // up.
+  std::vector<RecordRange> ReadAhead(int64_t epoch, int64_t first, int64_t count, bool begin) const override {
+    std::vector<RecordRange> ranges;
+    const auto add = [&](int64_t position) {
+      PassIndex at = PassOf(options_, epoch, position);
+      if (at.index >= options_.records) at = {at.pass + 1, at.index - options_.records};
+      const int64_t start = BlockAt(at.pass, at.index / block_) % options_.records;
+      const int64_t size = std::min(block_, options_.records - at.index / block_ * block_);
+      const int64_t before_end = std::min(size, options_.records - start);
+      ranges.push_back({start, before_end});
+      if (before_end < size) ranges.push_back({0, size - before_end});
     };
-    const int64_t pool = at.index / pool_, pooled = std::min(pool_, n - pool * pool_);
-    const int64_t mixed =
-        pool * pool_ + KeyedOrder(pooled, seed_of(2 + static_cast<uint64_t>(pool)), 0).At(at.index % pool_);
-    const int64_t turn = mixed / block_;
-    const int64_t block = turn < whole ? KeyedOrder(whole, seed_of(0), 0).At(turn) : turn;
-    const int64_t rotation = static_cast<int64_t>(seed_of(1) % static_cast<uint64_t>(n));
-    return (block * block_ + mixed % block_ + rotation) % n;
+    const int64_t index = PassOf(options_, epoch, first).index, pool_begin = first - index % pool_;
+    // The tail that an epoch leaves out was the signal for the next one's last blocks.
+    if (begin || (!options_.endless && first == 0)) {
+      for (int64_t position = pool_begin; position < pool_begin + pool_; position += block_) add(position);
+    }
+    for (int64_t position = first + (block_ - index % block_) % block_; position < first + count;
+         position += block_)
+      add(position + pool_);
+    return ranges;
   }
   std::string name() const override { return fmt::format("block-v1:{}x{}", block_, pool_ / block_); }
 
  private:
+  uint64_t SeedOf(int64_t pass, uint64_t what) const {
+    return DerivedSeed(options_.seed, Purpose::kBlock, static_cast<uint64_t>(pass), what);
+  }
+  // First record of the block whose turn it is, before the cyclic index wraps.
+  int64_t BlockAt(int64_t pass, int64_t turn) const {
+    const int64_t n = options_.records, whole = n / block_;
+    const int64_t block = turn < whole ? KeyedOrder(whole, SeedOf(pass, 0), 0).At(turn) : turn;
+    return block * block_ + static_cast<int64_t>(SeedOf(pass, 1) % static_cast<uint64_t>(n));
+  }
+
   OrderOptions options_;
   int64_t block_, pool_;  // records
 };

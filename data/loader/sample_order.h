@@ -42,12 +42,21 @@ struct OrderOptions {
   std::vector<int64_t> member_records;        // of the mixture, in record order; their sum is N
 };
 
+struct RecordRange {
+  int64_t first = 0, count = 0;
+};
+
 class SampleOrder {
  public:
   virtual ~SampleOrder() = default;
   static std::unique_ptr<const SampleOrder> Create(const OrderOptions& options);
 
   virtual int64_t RecordAt(int64_t epoch, int64_t position) const = 0;
+  // Neighbours to be read ahead when the positions [first, first + count) are handed out; `begin`: they are
+  // the first ones after a start or a jump. A hint: empty in orders without neighbours.
+  virtual std::vector<RecordRange> ReadAhead(int64_t epoch, int64_t first, int64_t count, bool begin) const {
+    return {};
+  }
   virtual std::string name() const = 0;  // "feistel-v1"
 };
 

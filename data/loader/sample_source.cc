@@ -14,6 +14,7 @@ namespace graticule {
 namespace {
 
 constexpr size_t kReported = 1000;
+constexpr size_t kAhead = 6;  // rows: as many as a core keeps in flight
 
 void CheckOptions(const Dataset& dataset, const LoaderOptions& o) {
   const auto usage = [](std::string what, std::string hint) {
@@ -80,9 +81,28 @@ SampleSource::SampleSource(std::shared_ptr<const Dataset> dataset, const LoaderO
   }
 }
 
-int64_t SampleSource::Fill(int64_t epoch, int64_t position, RowSource::Workspace& work, uint8_t* row) {
+void SampleSource::Fill(int64_t epoch, int64_t first, RowSource::Workspace& work, uint8_t* rows,
+                        std::span<int64_t> records) {
+  for (size_t i = 0; i < records.size(); ++i)
+    records[i] = order_->RecordAt(epoch, first + static_cast<int64_t>(i));
+  const auto prefetch = [&](size_t i) {
+    if (i >= records.size()) return;
+    dataset_->Prefetch(records[i]);
+    rows_->Prefetch(records[i]);
+  };
+  if (rows_->grain() > 1) {
+    for (size_t i = 0; i < kAhead; ++i) prefetch(i);
+  }
+  for (size_t i = 0; i < records.size(); ++i) {
+    if (rows_->grain() > 1) prefetch(i + kAhead);
+    records[i] =
+        FillOne(records[i], epoch, first + static_cast<int64_t>(i), work, rows + i * rows_->row_bytes());
+  }
+}
+
+int64_t SampleSource::FillOne(int64_t record, int64_t epoch, int64_t position, RowSource::Workspace& work,
+                              uint8_t* row) {
   const int64_t n = dataset_->size();
-  int64_t record = order_->RecordAt(epoch, position);
   for (int64_t tried = 0; tried < n; ++tried, record = (record + 1) % n) {
     if (!IsKnownBad(record)) {
       try {
@@ -102,6 +122,7 @@ int64_t SampleSource::Fill(int64_t epoch, int64_t position, RowSource::Workspace
 }
 
 bool SampleSource::IsKnownBad(int64_t record) const {
+  if (!any_bad_.load(std::memory_order_relaxed)) return false;
   std::lock_guard lock(mutex_);
   return bad_.contains(record);
 }
@@ -109,6 +130,7 @@ bool SampleSource::IsKnownBad(int64_t record) const {
 void SampleSource::Quarantine(int64_t record, const std::string& reason) {
   std::lock_guard lock(mutex_);
   if (!bad_.insert(record).second) return;
+  any_bad_ = true;
   if (report_.size() < kReported) report_.push_back({record, reason});
   // What the import saw and kept is no sign of decay.
   if ((dataset_->meta(record).flags & kTruncated) == 0) ++unforeseen_;

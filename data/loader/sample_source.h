@@ -7,9 +7,11 @@
 // many bad records.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -30,13 +32,16 @@ class SampleSource {
   const Dataset& dataset() const { return *dataset_; }
   const SampleOrder& order() const { return *order_; }
   const RowSource& rows() const { return *rows_; }
-  // Writes the row and returns the record it shows; -1: none (a bad record in evaluation), the row is then
-  // zero.
-  int64_t Fill(int64_t epoch, int64_t position, RowSource::Workspace& work, uint8_t* row);
+  // Writes the rows of positions [first, first + records.size()) and the record that each shows; -1: none (a
+  // bad record in evaluation), the row is then zero.
+  void Fill(int64_t epoch, int64_t first, RowSource::Workspace& work, uint8_t* rows,
+            std::span<int64_t> records);
   std::vector<BadRecord> quarantine() const;  // the first 1,000
   int64_t bad_records() const;
 
  private:
+  // `record` as the order has it -> the one that is shown.
+  int64_t FillOne(int64_t record, int64_t epoch, int64_t position, RowSource::Workspace& work, uint8_t* row);
   bool IsKnownBad(int64_t record) const;
   void Quarantine(int64_t record, const std::string& reason);
 
@@ -47,6 +52,7 @@ class SampleSource {
   std::unique_ptr<const RowSource> rows_;
   mutable std::mutex mutex_;
   std::unordered_set<int64_t> bad_;
+  std::atomic<bool> any_bad_ = false;
   int64_t unforeseen_ = 0;  // bad ones that the import did not mark as truncated: these max_bad limits
   std::vector<BadRecord> report_;
 };

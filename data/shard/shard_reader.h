@@ -30,9 +30,9 @@ class ShardReader {
 
   int64_t size() const { return size_; }
   const std::string& path() const { return path_; }
-  const H5Reader& hdf5() const { return hdf5_; }
+  const H5Reader& hdf5() const { return *hdf5_; }
   const H5DatasetInfo& image_data() const { return images_; }
-  bool Has(const std::string& column) const { return hdf5_.datasets().contains(column); }
+  bool Has(const std::string& column) const { return hdf5_->datasets().contains(column); }
 
   // A whole dataset of the given type, verified against its checksum. T must match the stored type.
   template <typename T>
@@ -43,6 +43,8 @@ class ShardReader {
 
   // Fills `out`; on a CRC mismatch reads once more, then throws BadRecord{record, ...}.
   void ReadImage(const ImageSlot& slot, int64_t record, std::vector<uint8_t>& out) const;
+  // Asks the kernel for these bytes of /img/data, without waiting.
+  void ReadAhead(uint64_t off, uint64_t bytes) const;
   // off, len and crc32c of every record, checked to lie inside /img/data.
   std::vector<ImageSlot> Slots() const;
 
@@ -50,7 +52,7 @@ class ShardReader {
   const H5DatasetInfo& Info(const std::string& column) const;
   std::string path_;
   std::unique_ptr<ReadableFile> file_;
-  H5Reader hdf5_;
+  std::unique_ptr<const H5Reader> hdf5_;
   H5DatasetInfo images_;
   int64_t size_ = 0;
 };

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "data/embedding/verify_store.h"
 #include "data/verify.h"
 #include "launch/options.h"
 #include "launch/progress_line.h"
@@ -12,11 +13,35 @@
 namespace graticule {
 namespace {
 
+// Returns whether it is good.
+bool RunOnStore(const std::string& folder, bool fast, bool json, nlohmann::json& out) {
+  ProgressLine line("verify", "parts");
+  const StoreCheck check = VerifyStore(folder, !fast, [&](int64_t done, int64_t total) {
+    line.Update(done, static_cast<uint64_t>(done), static_cast<uint64_t>(total));
+  });
+  line.Finish();
+  const bool good = check.problems.empty();
+  out.push_back({{"folder", folder},
+                 {"good", good},
+                 {"parts", check.parts},
+                 {"rows", check.rows},
+                 {"valid", check.valid},
+                 {"bytes", check.bytes},
+                 {"problems", check.problems}});
+  for (const std::string& problem : check.problems) fmt::print(stderr, "{}\n", problem);
+  if (!json) {
+    fmt::print("{}: {} parts, {} rows, {} of them valid, {:.1f} MB: {}\n", folder, check.parts, check.rows,
+               check.valid, static_cast<double>(check.bytes) / 1e6,
+               good ? std::string("good") : fmt::format("{} problems", check.problems.size()));
+  }
+  return good;
+}
+
 int Run(const std::vector<std::string>& arguments) {
   Options options(
       "graticule data verify DIR... [options]",
-      "Checks sizes, SHA-256, the HDF5 profile, every column and every image of a dataset. Exits 3 if "
-      "anything is wrong.");
+      "Checks sizes, SHA-256, the HDF5 profile, every column and every image of a dataset, or every page of "
+      "an embedding store. Exits 3 if anything is wrong.");
   options.visible().add_options()("fast", boost::program_options::bool_switch(),
                                   "heads and columns only: neither images nor whole-file hashes")(
       "decode", boost::program_options::bool_switch(), "decode every image too, as training will");
@@ -28,6 +53,10 @@ int Run(const std::vector<std::string>& arguments) {
   nlohmann::json out = nlohmann::json::array();
   bool good = true;
   for (const std::string& folder : folders) {
+    if (IsEmbeddingStore(folder)) {
+      good = RunOnStore(folder, fast, options.json(), out) && good;
+      continue;
+    }
     ProgressLine line("verify", "images");
     const VerifyResult result =
         VerifyDataset(folder, {.images = !fast,

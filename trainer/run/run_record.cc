@@ -86,7 +86,8 @@ void RunRecord::WriteRow(int64_t step, double lr, const StepOutcome& outcome) {
                          {"data_wait_frac", rate_.data_wait_frac},
                          {"data", JsonNumbers{{"ready", static_cast<double>(loader_.ready)},
                                               {"read_s", read_s},
-                                              {"decode_s", decode_s}}},
+                                              {"decode_s", decode_s},
+                                              {"repeated_reads", loader_.io_retries}}},
                          {"samples", fmt::format("{:014x}", outcome.samples_digest)},
                          {"bad_records", static_cast<int64_t>(quarantined_.size())},
                          {"mem_peak", PeakMemoryBytes()}});

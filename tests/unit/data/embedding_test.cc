@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "data/embedding/embedding_store.h"
+#include "data/embedding/verify_store.h"
 #include "data/loader/loader.h"
 #include "data/split/split_sidecar.h"
 #include "tests/unit/data/tiny_dataset.h"
@@ -170,6 +171,22 @@ TEST_F(EmbeddingStoreTest, DamagedPagesAreFound) {
       EXPECT_EQ(Row(*store, record, 0, 1)[1], Value(record, 0, 1)) << row;
     }
   }
+}
+
+TEST_F(EmbeddingStoreTest, VerifyFindsWhatIsDamaged) {
+  EXPECT_TRUE(IsEmbeddingStore(folder_ / "emb"));
+  EXPECT_FALSE(IsEmbeddingStore(folder_ / "set"));
+  const StoreCheck good = VerifyStore(folder_ / "emb", true);
+  EXPECT_EQ(good.problems, std::vector<std::string>());
+  EXPECT_EQ(good.rows, kRecords);
+  EXPECT_EQ(good.valid, kRecords - 10);
+  const std::string path = folder_ / "emb/part-00001.emb";
+  const auto file = SafetensorsFile::Open(path);
+  PatchByte(path, file->OffsetOf(file->at("embeddings")) + kPerShard * kViews * kDim * 4 - 1, 1);
+  const StoreCheck damaged = VerifyStore(folder_ / "emb", false);
+  ASSERT_EQ(damaged.problems.size(), 1u);
+  EXPECT_NE(damaged.problems[0].find("page 10 of part-00001.emb"), std::string::npos) << damaged.problems[0];
+  EXPECT_NE(VerifyStore(folder_ / "emb", true).problems[0].find("SHA-256"), std::string::npos);
 }
 
 TEST_F(EmbeddingStoreTest, AStoreThatIsNotFinishedOrCutIsRefused) {

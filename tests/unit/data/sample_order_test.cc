@@ -66,6 +66,36 @@ TEST(BlockOrder, EndlessEpochsServeEveryRecordEquallyOften) {
   for (const auto& [record, times] : count) EXPECT_EQ(times, 4) << record;
 }
 
+// By the time a position is handed out, its record's block has been asked for, once, and wherever reading
+// begins.
+TEST(BlockOrder, BlocksAreReadAheadBeforeTheirRecordsAreNeeded) {
+  constexpr int64_t kRecords = 203, kBatch = 14;
+  for (const bool endless : {false, true}) {
+    OrderOptions options = Blocks(kRecords, 10, 4);
+    options.endless = endless;
+    options.epoch_samples = 196;
+    const auto order = SampleOrder::Create(options);
+    for (const int64_t start : {0, 5}) {
+      std::map<int64_t, int> asked;
+      int64_t times = 0;
+      for (int64_t batch = start; batch < 60; ++batch) {
+        const int64_t epoch = batch / 14, position = batch % 14 * kBatch;
+        for (const RecordRange& range : order->ReadAhead(epoch, position, kBatch, batch == start)) {
+          ASSERT_GE(range.first, 0);
+          ASSERT_LE(range.first + range.count, kRecords);
+          for (int64_t r = range.first; r < range.first + range.count; ++r) ++asked[r];
+          times += range.count;
+        }
+        for (int64_t i = 0; i < kBatch; ++i) {
+          const int64_t record = order->RecordAt(epoch, position + i);
+          ASSERT_TRUE(asked[record]-- > 0) << "batch " << batch << " record " << record;
+        }
+      }
+      EXPECT_LE(times, (60 - start) * kBatch + 6 * 40);  // a pool ahead, and a pool at each start
+    }
+  }
+}
+
 TEST(Mixture, SlotsGoToTheLargestRemainders) {
   EXPECT_EQ(MixtureSlots({0.7, 0.2, 0.1}), (std::vector<int64_t>{700, 200, 100}));
   EXPECT_EQ(MixtureSlots({1, 1, 1}), (std::vector<int64_t>{334, 333, 333}));

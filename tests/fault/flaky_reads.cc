@@ -1,0 +1,47 @@
+// Preloaded into a program, makes its reads of shards go wrong as network storage does.
+//
+//   FLAKY_EVERY=n    every n-th read fails with EIO, and every n-th in between comes short
+//   FLAKY_STALL_S=s  one read takes so long
+//   FLAKY_AFTER=n    from the n-th read on all fail with EIO
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+namespace {
+
+int64_t Number(const char* name) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? 0 : std::atoll(text);
+}
+
+bool IsShard(int fd) {
+  char path[4096];
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t n = readlink(link.c_str(), path, sizeof path);
+  return n > 3 && std::memcmp(path + n - 3, ".h5", 3) == 0;
+}
+
+}  // namespace
+
+// On 64-bit systems pread64 is the same function under another name; ours calls pread.
+extern "C" ssize_t pread(int fd, void* out, size_t bytes, off_t offset) {
+  using Read = ssize_t (*)(int, void*, size_t, off_t);
+  static const auto real = reinterpret_cast<Read>(dlsym(RTLD_NEXT, "pread"));
+  static const int64_t every = Number("FLAKY_EVERY"), stall_s = Number("FLAKY_STALL_S"),
+                       after = Number("FLAKY_AFTER");
+  static std::atomic<int64_t> reads = 0;
+  if (!IsShard(fd)) return real(fd, out, bytes, offset);
+  const int64_t read = ++reads;
+  if ((after > 0 && read >= after) || (every > 0 && read % every == 0)) {
+    errno = EIO;
+    return -1;
+  }
+  if (every > 0 && read % every == every / 2) return real(fd, out, bytes / 2, offset);
+  if (stall_s > 0 && read == 100) sleep(static_cast<unsigned>(stall_s));
+  return real(fd, out, bytes, offset);
+}
