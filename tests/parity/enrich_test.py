@@ -208,12 +208,13 @@ def world(tmp_path_factory):
     return make_dataset(folder / "w", lat, lon), lat, lon, folder
 
 
+@pytest.mark.parametrize("west", [-180, 0])
 @pytest.mark.parametrize("reach_km", [0, 80])
 @pytest.mark.parametrize("layout", [{"tiled": True, "blockxsize": 128, "blockysize": 128, "compress": "deflate"}, {"blockysize": 1}])
-def test_classes_come_from_the_pixel_that_holds_the_place(world, reach_km, layout):
+def test_classes_come_from_the_pixel_that_holds_the_place(world, west, reach_km, layout):
     dataset, lat, lon, folder = world
     classes = np.where(land((360, 720), 2), np.random.default_rng(3).integers(1, 31, (360, 720)), 0).astype(np.uint8)
-    path = write_raster(folder / "koppen.tif", classes, from_origin(-180, 90, 0.5, 0.5), nodata=0, **layout)
+    path = write_raster(folder / "koppen.tif", classes, from_origin(west, 90, 0.5, 0.5), nodata=0, **layout)
     columns, counts = enrich(dataset, "--koppen", path, "--reach-km", reach_km, "--threads", 3)
     value, kind = Oracle(path).sample(lat, lon, False, reach_km)
     assert (kind == 1).sum() > 100 and (reach_km == 0 or (kind == 3).sum() > 500)
@@ -221,18 +222,33 @@ def test_classes_come_from_the_pixel_that_holds_the_place(world, reach_km, layou
     check_counts(counts["climate"], kind)
 
 
-@pytest.mark.parametrize("layout", [{"tiled": True, "blockxsize": 256, "blockysize": 256, "predictor": 3, "compress": "lzw"}, {"blockysize": 16}])
-def test_quantities_are_interpolated_over_the_pixels_with_data(world, layout):
+@pytest.mark.parametrize("west,nodata,layout", [
+    (-180, F32_MIN, {"tiled": True, "blockxsize": 256, "blockysize": 256, "predictor": 3, "compress": "lzw"}), (0, -9999.5, {"blockysize": 16})])
+def test_quantities_are_interpolated_over_the_pixels_with_data(world, west, nodata, layout):
     dataset, lat, lon, folder = world
     rng = np.random.default_rng(4)
-    heights = np.where(land((720, 1440), 5), rng.uniform(-100, 3000, (720, 1440)), F32_MIN).astype(np.float32)
+    heights = np.where(land((720, 1440), 5), rng.uniform(-100, 3000, (720, 1440)), nodata).astype(np.float32)
     heights[rng.integers(0, 720, 500), rng.integers(0, 1440, 500)] = np.nan
-    path = write_raster(folder / "heights.tif", heights, from_origin(-180, 90, 0.25, 0.25), nodata=F32_MIN, **layout)
+    path = write_raster(folder / "heights.tif", heights, from_origin(west, 90, 0.25, 0.25), nodata=nodata, **layout)
     columns, counts = enrich(dataset, "--elevation", path, "--reach-km", 30)
     value, kind = Oracle(path).sample(lat, lon, True, 30)
     assert (kind == 3).sum() > 100 and (kind == 1).sum() > 100
     np.testing.assert_allclose(columns["elev_m"], np.where(kind >= 2, value, np.nan), rtol=1e-6, atol=1e-4)
     check_counts(counts["elev_m"], kind)
+
+
+def test_no_data_is_compared_in_the_type_of_the_band(small):
+    """-0.1 is no single-precision number; the header says it in decimals, as those of many tools do."""
+    dataset, _, folder = small
+    values = np.full((18, 36), -0.1, np.float32)
+    write_raster(folder / "plain.tif", values, from_origin(-180, 90, 10, 10))
+    (folder / "layer.vrt").write_text("""<VRTDataset rasterXSize="36" rasterYSize="18"><SRS>EPSG:4326</SRS>
+      <GeoTransform>-180, 10, 0, 90, 0, -10</GeoTransform><VRTRasterBand dataType="Float32" band="1"><NoDataValue>-0.1</NoDataValue>
+      <SimpleSource><SourceFilename relativeToVRT="1">plain.tif</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>""")
+    columns, counts = enrich(dataset, "--elevation", folder / "plain.tif")
+    assert columns["elev_m"].tolist() == [values[0, 0]] * 4
+    columns, counts = enrich(dataset, "--elevation", folder / "layer.vrt")
+    assert np.isnan(columns["elev_m"]).all() and counts["elev_m"]["missing"] == 4
 
 
 def test_scale_and_offset_follow_the_nodata_test_on_a_raster_across_the_antimeridian(world):
@@ -362,6 +378,15 @@ def test_countries_by_polygon_and_by_the_nearest_border(tmp_path):
     assert counts["country_iso"]["direct"] == sum(expected[i] != 0 for i in np.flatnonzero(inside.any(0)))
     drive = np.array([255 if c == 0 else c in LEFT for c in columns["country_iso"]])
     assert np.array_equal(columns["drive_left"], drive)
+
+
+def test_the_antimeridian_belongs_to_both_of_its_sides(tmp_path):
+    box = [[178, -1], [180, -1], [180, 1], [178, 1], [178, -1]]
+    path = write_geojson(tmp_path / "fiji.geojson", [({"ISO_A2_EH": "FJ"}, "Polygon", [box])])
+    dataset = make_dataset(tmp_path / "f", [0, 0, 0, 0], [180, -180, -179.9, -179.5])
+    columns, counts = enrich(dataset, "--countries", path)
+    assert columns["country_iso"].tolist() == [242, 242, 242, 0]  # the third lies 11 km from the border, the fourth 56
+    assert counts["country_iso"]["fallback"] == 1 and counts["country_iso"]["fallback_max_km"] == pytest.approx(0.1 * np.pi / 180 * RADIUS_KM, rel=1e-6)
 
 
 def lines_of(shape):
