@@ -3,7 +3,6 @@
 #include <cpl_quad_tree.h>
 #include <ogrsf_frmts.h>
 
-#include <algorithm>
 #include <limits>
 #include <memory>
 
@@ -74,7 +73,6 @@ class Countries {
     return hit.line < 0 || hit.km > reach_km ? kNone : ring_country_[static_cast<size_t>(hit.line)];
   }
   uint16_t iso(size_t country) const { return iso_[country]; }
-  int64_t without_code() const { return std::count(iso_.begin(), iso_.end(), 0); }
 
  private:
   void Add(const OGRGeometry& geometry) {
@@ -119,8 +117,7 @@ class Countries {
 CountrySamples SampleCountries(const std::string& path, std::span<const LatLon> places, double reach_km,
                                const std::function<void(int64_t done)>& progress) {
   Countries countries(path);
-  CountrySamples out{std::vector<uint16_t>(places.size(), 0), std::vector<float>(places.size(), 0),
-                     countries.without_code()};
+  CountrySamples out{std::vector<uint16_t>(places.size(), 0), std::vector<float>(places.size(), 0)};
   for (size_t i = 0; i < places.size(); ++i) {
     if (i % 1024 == 0 && progress) progress(static_cast<int64_t>(i));
     if (!IsValid(places[i])) continue;

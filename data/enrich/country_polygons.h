@@ -20,7 +20,6 @@ namespace graticule {
 struct CountrySamples {        // of N places
   std::vector<uint16_t> iso;   // numeric; 0: none
   std::vector<float> away_km;  // 0: inside
-  int64_t polygons_without_code = 0;
 };
 
 CountrySamples SampleCountries(const std::string& path, std::span<const LatLon> places, double reach_km,

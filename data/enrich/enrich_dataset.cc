@@ -6,8 +6,8 @@
 #include <functional>
 
 #include "data/enrich/enrich_layers.h"
+#include "data/enrich/gdal_start.h"
 #include "data/enrich/land_cover_legend.h"
-#include "data/enrich/raster_band.h"
 #include "data/enrich/record_labels.h"
 
 namespace graticule {
@@ -119,12 +119,12 @@ EnrichReport EnrichDataset(FileSystem& fs, const std::string& folder, const Enri
   for (const auto& [task, files] : tasks) total += files * index.size;
   SampledColumns sampled;
   for (const auto& [task, files] : tasks) {
-    int64_t of_earlier_files = 0, last = 0;
+    int64_t of_earlier_files = -index.size;
+    std::string current;
     const auto progress = [&](const std::string& layer, int64_t done) {
-      if (done < last) of_earlier_files += index.size;
-      last = done;
-      if (options.progress)
-        options.progress(layer, std::min(total, finished + of_earlier_files + done), total);
+      if (layer != current) of_earlier_files += index.size;
+      current = layer;
+      if (options.progress) options.progress(layer, finished + of_earlier_files + done, total);
     };
     task({places, options.reach_km, options.threads, progress}, sampled);
     finished += files * index.size;

@@ -2,7 +2,7 @@
 // values beside its shards (data/enrich/enrich_sidecar.h).
 //
 // The driving side follows from the country code, the source's own or the enriched one, and needs no file.
-// Columns of earlier runs stay. Memory: about 60 bytes per record while a layer is sampled, and the finished
+// Columns of earlier runs stay. Memory: about 100 bytes per record while a layer is sampled, and the finished
 // columns. Errors: kUsage for options, kData for layers and datasets.
 #pragma once
 

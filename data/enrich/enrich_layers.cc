@@ -74,10 +74,10 @@ void Count(const RasterSamples& samples, std::span<const double> values, Sampled
   if (info.fallback > 0) info.fallback_mean_km = sum / static_cast<double>(info.fallback);
 }
 
-void PutQuantity(const std::string& name, const std::vector<std::string>& files, const LayerSampling& how,
+void PutQuantity(const std::string& name, const std::vector<EnrichSource>& sources, const LayerSampling& how,
                  const RasterSamples& samples, std::span<const double> values, SampledColumns& out) {
   SampledColumn& column = out[name];
-  column.column.info = {.sources = SourcesOf(files), .method = "bilinear", .reach_km = how.reach_km};
+  column.column.info = {.sources = sources, .method = "bilinear", .reach_km = how.reach_km};
   Count(samples, values, column);
   column.column.values = std::vector<float>(values.begin(), values.end());
 }
@@ -125,7 +125,7 @@ void SampleClimate(const std::string& file, const LayerSampling& how, SampledCol
 void SampleElevation(const std::string& file, const LayerSampling& how, SampledColumns& out) {
   const RasterSamples samples = Sample("elevation", file, how, true);
   CheckRange("elevation (m)", file, samples.value, -430, 6500);
-  PutQuantity("elev_m", {file}, how, samples, samples.value, out);
+  PutQuantity("elev_m", SourcesOf({file}), how, samples, samples.value, out);
 }
 
 void SamplePopulation(const std::string& file, const LayerSampling& how, SampledColumns& out) {
@@ -134,7 +134,7 @@ void SamplePopulation(const std::string& file, const LayerSampling& how, Sampled
     if (samples.kind[i] == SampleKind::kOutside) samples.value[i] = 0;
   }
   CheckRange("population density (per km2)", file, samples.value, 0, 811'000);
-  PutQuantity("popden_km2", {file}, how, samples, samples.value, out);
+  PutQuantity("popden_km2", SourcesOf({file}), how, samples, samples.value, out);
 }
 
 void SampleLandCover(const std::string& file, const std::string& legend, const LayerSampling& how,
@@ -215,8 +215,9 @@ void SampleWorldClim(const std::string& variable, const std::string& where, cons
   const char* unit = temperature ? "temperature (degrees C)" : "precipitation (mm per month)";
   CheckRange(fmt::format("mean {}", unit), where, mean, temperature ? -55 : 0, temperature ? 35 : 2800);
   CheckRange(fmt::format("yearly range of {}", unit), where, most, 0, temperature ? 65 : 2800);
-  PutQuantity(temperature ? "tavg_c" : "prec_mm", files, how, first, mean, out);
-  PutQuantity(temperature ? "tdiff_c" : "precdiff_mm", files, how, first, most, out);
+  const std::vector<EnrichSource> sources = SourcesOf(files);
+  PutQuantity(temperature ? "tavg_c" : "prec_mm", sources, how, first, mean, out);
+  PutQuantity(temperature ? "tdiff_c" : "precdiff_mm", sources, how, first, most, out);
 }
 
 void SampleCountry(const std::string& file, const LayerSampling& how, SampledColumns& out) {

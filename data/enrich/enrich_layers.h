@@ -21,7 +21,8 @@ struct LayerSampling {
   std::span<const LatLon> places;
   double reach_km = 10;  // of rasters
   int threads = 1;
-  std::function<void(const std::string& layer, int64_t done)> progress;  // done: places of this file
+  // done: places looked up in one file, which the name of the layer tells from others
+  std::function<void(const std::string& layer, int64_t done)> progress;
 };
 
 struct SampledColumn {

@@ -15,8 +15,9 @@ void RunInParts(int threads, size_t n, const std::function<void(int64_t done)>& 
   std::mutex mutex;
   std::exception_ptr failure;
   const PartDone done = [&](int64_t more) {
-    const int64_t now = finished += more;
-    if (std::unique_lock lock(mutex, std::try_to_lock); lock && progress) progress(now);
+    finished += more;
+    // Read inside of the lock, so that what is told never falls.
+    if (std::unique_lock lock(mutex, std::try_to_lock); lock && progress) progress(finished);
   };
   const auto part = [&](size_t from, size_t to) {
     try {

@@ -5,24 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <mutex>
 
 #include "base/fs.h"
+#include "data/enrich/gdal_start.h"
 
 namespace graticule {
-namespace {
-
-void StartGdal() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    GDALAllRegister();
-    CPLSetErrorHandler(CPLQuietErrorHandler);  // what it says goes into our errors
-  });
-}
-
-}  // namespace
-
-void SetRasterCache(int64_t mib) { GDALSetCacheMax64(mib << 20); }
 
 void RasterBand::Closer::operator()(GDALDataset* dataset) const { GDALClose(dataset); }
 

@@ -2,7 +2,7 @@
 //
 // Opening checks that there is exactly one band, of whole or real numbers. GDAL's handles are not
 // thread-safe: one object per thread; what they read is shared through GDAL's cache of blocks
-// (SetRasterCache). Files that cannot be opened or read are Error(kData).
+// (gdal_start.h). Files that cannot be opened or read are Error(kData).
 #pragma once
 
 #include <cstdint>
@@ -17,10 +17,6 @@ class GDALDataset;
 class GDALRasterBand;
 
 namespace graticule {
-
-// The memory, for the whole process, that decoded blocks may take; GDAL's own default is a share of all
-// memory.
-void SetRasterCache(int64_t mib);
 
 class RasterBand {
  public:

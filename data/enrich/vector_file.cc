@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/fs.h"
+#include "data/enrich/gdal_start.h"
 
 namespace graticule {
 namespace {
@@ -71,8 +72,7 @@ void Collect(const OGRGeometry& geometry, const std::string& where, std::vector<
 
 void ForEachFeature(const std::string& path, const std::vector<std::string>& fields,
                     const std::function<void(const OGRFeature&)>& call) {
-  GDALAllRegister();
-  CPLSetErrorHandler(CPLQuietErrorHandler);
+  StartGdal();
   if (!PosixFs().Exists(path)) throw Error(ErrorCode::kUsage, "there is no such file", path);
   CPLErrorReset();
   const GDALDatasetUniquePtr dataset(GDALDataset::Open(path.c_str(), GDAL_OF_VECTOR | GDAL_OF_READONLY));
