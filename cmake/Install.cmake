@@ -1,7 +1,7 @@
 # `cmake --install`: programs in bin, machine-dependent modules in lib/graticule, configurations in share/graticule.
 # Programs find modules beside them or there (trainer/comm/module.h) and LibTorch where it was at build time.
 include(GNUInstallDirs)
-set(programs graticule graticule-data graticule-train)
+set(programs graticule graticule-data graticule-enrich graticule-train)
 set(modules graticule_mpi graticule_cuda)
 # Given by hand: CMake keeps folders below the source tree, where setup.sh puts the wheel, out of installed files.
 set(wheel_folders "")

@@ -11,6 +11,9 @@ namespace graticule {
 
 // Any case; "NA" is Namibia, and so is "NMB". 0 = unknown.
 uint16_t NumericCountry(std::string_view alpha2);
+// Upper case. Knows beside ISO's codes those that borders of Natural Earth and GADM carry for Kosovo,
+// Palestine, South Sudan, Western Sahara, Somaliland, Aland and the parts of Cyprus. 0 = unknown.
+uint16_t NumericCountryOfAlpha3(std::string_view alpha3);
 // "" = unknown.
 std::string Alpha2Of(uint16_t numeric);
 // Driving side of today's traffic; nullopt for unknown codes.

@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/rng.h"
 #include "data/country.h"
+#include "data/enrich/record_labels.h"
 #include "data/shard/record_index.h"
 #include "data/shard/record_keys.h"
 #include "data/shard/shard_reader.h"
@@ -47,6 +48,7 @@ class LazyShard {
 struct Part {
   Manifest manifest;
   RecordIndex index;
+  RecordLabels labels;
   std::deque<LazyShard> shards;
   std::vector<uint32_t> rows;
   std::vector<RecordKeys> keys;  // by row of the index; empty unless asked for
@@ -59,14 +61,15 @@ struct Part {
   int64_t row(int64_t i) const { return whole ? i : rows[i]; }
 };
 
-bool HasValue(const RecordIndex& index, const std::string& column, int64_t row) {
-  if (column == "climate") return index.climate[row] != 0 && index.climate[row] != kMissingU8;
-  if (column == "month") return index.month[row] != 0;
-  if (column == "drive_left") return index.drive_left[row] != kMissingU8;
-  if (column == "country" || column == "country_iso") return index.country_iso[row] != 0;
-  if (column == "place") return !std::isnan(index.lat[row]);
+bool HasValue(const Part& part, const std::string& column, int64_t row) {
+  const RecordLabels& labels = part.labels;
+  if (column == "climate") return labels.climate(row) != 0 && labels.climate(row) != kMissingU8;
+  if (column == "month") return part.index.month[row] != 0;
+  if (column == "drive_left") return labels.drive_left(row) != kMissingU8;
+  if (column == "country" || column == "country_iso") return labels.country_iso(row) != 0;
+  if (column == "place") return !std::isnan(part.index.lat[row]);
   for (int k = 0; k < kAuxColumnCount; ++k) {
-    if (column == kAuxColumns[k]) return !std::isnan(index.aux[row * kAuxColumnCount + k]);
+    if (column == kAuxColumns[k]) return !std::isnan(labels.aux(row, k));
   }
   throw Error(ErrorCode::kData, fmt::format("\"{}\" is not a label column", column), "",
               "Label columns: climate, month, drive_left, country, place, elev_m, popden_km2, tavg_c, "
@@ -152,7 +155,7 @@ class FolderDataset final : public Dataset {
   double Coverage(const std::string& column) const override {
     int64_t with_value = 0;
     for (const Part& part : parts_) {
-      for (int64_t i = 0; i < part.size(); ++i) with_value += HasValue(part.index, column, part.row(i));
+      for (int64_t i = 0; i < part.size(); ++i) with_value += HasValue(part, column, part.row(i));
     }
     return static_cast<double>(with_value) / static_cast<double>(size_);
   }
@@ -167,6 +170,7 @@ class FolderDataset final : public Dataset {
       part.firsts.push_back(shard.first);
     }
     part.index = RecordIndex::Open(folder, part.manifest);
+    part.labels = RecordLabels::Open(folder, part.manifest, part.index);
     if (!options.split.empty()) {
       part.whole = false;
       part.rows = SelectSplit(folder, part.manifest, options.split);
@@ -225,12 +229,12 @@ RecordMeta FolderDataset::meta(int64_t record) const {
   meta.width = index.width[row];
   meta.height = index.height[row];
   meta.flags = index.flags[row];
-  meta.climate = index.climate[row];
+  meta.climate = part->labels.climate(row);
   meta.month = index.month[row];
-  meta.drive_left = index.drive_left[row];
-  meta.country_iso = index.country_iso[row];
+  meta.drive_left = part->labels.drive_left(row);
+  meta.country_iso = part->labels.country_iso(row);
   meta.country = Alpha2Of(meta.country_iso);
-  std::copy_n(index.aux.begin() + row * kAuxColumnCount, kAuxColumnCount, meta.aux);
+  for (int k = 0; k < kAuxColumnCount; ++k) meta.aux[k] = part->labels.aux(row, k);
   return meta;
 }
 

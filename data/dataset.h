@@ -51,9 +51,10 @@ class Dataset {
   static std::shared_ptr<const Dataset> Open(const std::vector<std::string>& folders,
                                              const DatasetOptions& options = {});
 
-  virtual int64_t size() const = 0;                   // N
-  virtual LatLon place(int64_t record) const = 0;     // NaN when unknown
-  virtual RecordMeta meta(int64_t record) const = 0;  // copies; from the mapped index alone
+  virtual int64_t size() const = 0;                // N
+  virtual LatLon place(int64_t record) const = 0;  // NaN when unknown
+  // Copies; from the mapped index and enrichment alone. An enriched value stands where the source has none.
+  virtual RecordMeta meta(int64_t record) const = 0;
   virtual RecordKeys keys(int64_t record) const = 0;  // all 0 unless DatasetOptions::keys asked for them
   // The source's own id. Reads the ids of a whole shard at first touch: for reports, not for training.
   virtual std::string id(int64_t record) const = 0;

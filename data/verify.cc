@@ -5,6 +5,7 @@
 #include <cmath>
 #include <optional>
 
+#include "data/enrich/enrich_sidecar.h"
 #include "data/image/jpeg_decode.h"
 #include "data/image/jpeg_probe.h"
 #include "data/record.h"
@@ -23,6 +24,7 @@ class Verifier {
   VerifyResult Run() {
     Guard([&] { index_ = RecordIndex::Open(folder_, manifest_); });
     if (manifest_.split_sidecar) Guard([&] { ReadSplit(folder_, manifest_); });
+    if (manifest_.enrich_sidecar) Guard([&] { EnrichSidecar::Open(folder_, manifest_); });
     for (const ShardEntry& shard : manifest_.shards) {
       Guard([&] { CheckShard(shard); });
       ++result_.shards;

@@ -1,4 +1,5 @@
 // graticule-data: verbs that need neither torch nor MPI.
+#include "launch/hand_over.h"
 #include "launch/verb.h"
 #include "launch/verbs/cells.h"
 #include "launch/verbs/data_attribution.h"
@@ -14,8 +15,14 @@ using graticule::Verb;
 
 int main(int argc, char** argv) {
   std::vector<Verb> verbs = {
-      graticule::DataAttributionVerb(), graticule::DataBaselinesVerb(), graticule::DataImportVerb(),
-      graticule::DataInspectVerb(),     graticule::DataSplitVerb(),     graticule::DataSynthVerb(),
+      graticule::DataAttributionVerb(),
+      graticule::DataBaselinesVerb(),
+      graticule::HandOver("data enrich", "add columns from climate maps, rasters and borders",
+                          "graticule-enrich"),
+      graticule::DataImportVerb(),
+      graticule::DataInspectVerb(),
+      graticule::DataSplitVerb(),
+      graticule::DataSynthVerb(),
       graticule::DataVerifyVerb(),
   };
   for (const Verb& verb : graticule::CellsVerbs()) verbs.push_back(verb);

@@ -19,7 +19,8 @@ trap 'rm -rf "$work"' EXIT
 top=$work/$name
 mkdir -p "$top"/{bin,libexec,lib/glibc,src/mpi} "$out"
 
-# The programs, and one launcher under the name of each.
+# The programs, and one launcher under the name of each. graticule-enrich stays out: GDAL, its libraries and its tables of
+# projections would double the archive, and datasets are enriched once, where they are made.
 programs=()
 for program in graticule graticule-data graticule-train; do
   [[ -x $build/bin/$program ]] || continue

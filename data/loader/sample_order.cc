@@ -68,8 +68,7 @@ class BlockedOrder final : public SampleOrder {
     const int64_t mixed = pool * pool_ + KeyedOrder(pooled, seed, 0).At(at.index % pool_);
     return (BlockAt(at.pass, mixed / block_) + mixed % block_) % options_.records;
   }
-  // The pool that is being mixed when reading begins; after that one block a pool ahead of each that is used
-  // up.
+  // When reading begins, the pool that is being mixed and one more; then a block for each that is used up.
   std::vector<RecordRange> ReadAhead(int64_t epoch, int64_t first, int64_t count, bool begin) const override {
     std::vector<RecordRange> ranges;
     const auto add = [&](int64_t position) {
@@ -81,14 +80,13 @@ class BlockedOrder final : public SampleOrder {
       ranges.push_back({start, before_end});
       if (before_end < size) ranges.push_back({0, size - before_end});
     };
-    const int64_t index = PassOf(options_, epoch, first).index, pool_begin = first - index % pool_;
+    const int64_t index = PassOf(options_, epoch, first).index;
+    const int64_t pool_begin = first - index % pool_, next_block = first + (block_ - index % block_) % block_;
     // The tail that an epoch leaves out was the signal for the next one's last blocks.
     if (begin || (!options_.endless && first == 0)) {
-      for (int64_t position = pool_begin; position < pool_begin + pool_; position += block_) add(position);
+      for (int64_t position = pool_begin; position < next_block + pool_; position += block_) add(position);
     }
-    for (int64_t position = first + (block_ - index % block_) % block_; position < first + count;
-         position += block_)
-      add(position + pool_);
+    for (int64_t position = next_block; position < first + count; position += block_) add(position + pool_);
     return ranges;
   }
   std::string name() const override { return fmt::format("block-v1:{}x{}", block_, pool_ / block_); }

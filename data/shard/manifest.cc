@@ -15,6 +15,14 @@ using nlohmann::json;
 constexpr char kFormat[] = "graticule-dataset";
 constexpr char kImportAgain[] = "Import or fetch the dataset again.";
 
+std::map<std::string, int64_t> ParseCounts(const JsonObject& object) {
+  std::map<std::string, int64_t> out;
+  const JsonObject counts = object.Child("counts");
+  for (const auto& [name, unused] : counts.value().items())
+    out[name] = static_cast<int64_t>(counts.Unsigned(name.c_str()));
+  return out;
+}
+
 json ToJson(const ShardEntry& shard) {
   json out = ToJson(static_cast<const HashedFile&>(shard));
   out.update({{"head_sha256", shard.head_sha256},
@@ -84,10 +92,13 @@ Manifest FromJson(const json& value, const std::string& where) {
     manifest.split_sidecar.emplace();
     Parse(object, *manifest.split_sidecar);
     manifest.split_sidecar->name = object.String("name");
-    const JsonObject counts = object.Child("counts");
-    for (const auto& [label, unused] : counts.value().items()) {
-      manifest.split_sidecar->counts[label] = static_cast<int64_t>(counts.Unsigned(label.c_str()));
-    }
+    manifest.split_sidecar->counts = ParseCounts(object);
+  }
+  if (root.Has("enrich_sidecar")) {
+    const JsonObject object = root.Child("enrich_sidecar");
+    manifest.enrich_sidecar.emplace();
+    Parse(object, *manifest.enrich_sidecar);
+    manifest.enrich_sidecar->counts = ParseCounts(object);
   }
   const JsonObject stats = root.Child("stats");
   for (const auto& [path, unused] : stats.value().items()) {
@@ -165,6 +176,11 @@ void WriteManifest(FileSystem& fs, const std::string& folder, const Manifest& ma
     sidecar["name"] = manifest.split_sidecar->name;
     sidecar["counts"] = manifest.split_sidecar->counts;
     out["split_sidecar"] = sidecar;
+  }
+  if (manifest.enrich_sidecar) {
+    out["version_minor"] = kEnrichedMinor;
+    out["enrich_sidecar"] = ToJson(static_cast<const HashedFile&>(*manifest.enrich_sidecar));
+    out["enrich_sidecar"]["counts"] = manifest.enrich_sidecar->counts;
   }
   WriteFileAtomically(fs, JoinPath(folder, kManifestName), out.dump(1) + "\n");
 }

@@ -18,6 +18,7 @@ namespace graticule {
 inline constexpr char kManifestName[] = "manifest.json";
 inline constexpr char kRecordSchema[] = "geoloc-record";
 inline constexpr uint32_t kSchemaMajor = 1, kSchemaMinor = 0;
+inline constexpr uint32_t kEnrichedMinor = 1;  // of a manifest that names an enrichment
 
 struct BoundingBox {  // degrees, of the records with a place
   double min_lat = 90, max_lat = -90, min_lon = 180, max_lon = -180;
@@ -50,6 +51,11 @@ struct SplitEntry : HashedFile {
   std::map<std::string, int64_t> counts;  // label -> records
 };
 
+// Columns from geographic layers (data/enrich/enrich_sidecar.h).
+struct EnrichEntry : HashedFile {
+  std::map<std::string, int64_t> counts;  // column -> records with a value
+};
+
 struct Manifest {
   std::string dataset, split, source_uri, licence_note;
   int64_t n_records = 0;
@@ -57,6 +63,7 @@ struct Manifest {
   std::vector<ShardEntry> shards;
   HashedFile index;
   std::optional<SplitEntry> split_sidecar;
+  std::optional<EnrichEntry> enrich_sidecar;
   std::map<std::string, ColumnStats> stats;  // by column path
   std::map<std::string, DictionaryEntry> dictionaries;
   std::string sha256;  // of the manifest's bytes; filled by Read

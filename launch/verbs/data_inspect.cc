@@ -4,10 +4,12 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/rng.h"
 #include "data/country.h"
+#include "data/enrich/enrich_sidecar.h"
 #include "data/image/augment.h"
 #include "data/image/jpeg_encode.h"
 #include "data/shard/shard_reader.h"
@@ -17,6 +19,43 @@ namespace graticule {
 namespace {
 
 using nlohmann::json;
+
+// What geographic layers added, by column.
+json Enriched(const std::string& folder, const Manifest& m) {
+  json out = json::object();
+  const EnrichSidecar sidecar = EnrichSidecar::Open(folder, m);
+  for (const auto& [name, info] : sidecar.columns) {
+    json files = json::array();
+    for (const EnrichSource& source : info.sources) files.push_back(source.file);
+    const int64_t count = info.direct + info.fallback;
+    out[name] = {{"coverage", static_cast<double>(count) / static_cast<double>(m.n_records)},
+                 {"fallback", info.fallback},
+                 {"method", info.method},
+                 {"replace", info.replace},
+                 {"files", files}};
+  }
+  return out;
+}
+
+// The value of one record in every column of the enrichment.
+json EnrichedRecord(const std::string& folder, const Manifest& m, int64_t record) {
+  json out = json::object();
+  const EnrichSidecar sidecar = EnrichSidecar::Open(folder, m);
+  const auto add = [&](const std::string& name, const auto& column, const auto& known) {
+    if (column.empty()) return;
+    const auto value = column[static_cast<size_t>(record)];
+    out["enrich/" + name] = known(value) ? json(value) : json();
+  };
+  const auto not_255 = [](uint8_t v) { return v != kMissingU8; };
+  const auto finite = [](float v) { return !std::isnan(v); };
+  add("climate", sidecar.climate, not_255);
+  add("landcover", sidecar.landcover, not_255);
+  add("drive_left", sidecar.drive_left, not_255);
+  add("country_iso", sidecar.country_iso, [](uint16_t v) { return v != 0; });
+  add(kCoastColumn, sidecar.coast_km, finite);
+  for (int k = 0; k < kAuxColumnCount; ++k) add(kAuxColumns[k], sidecar.aux[k], finite);
+  return out;
+}
 
 json Summary(const std::string& folder, const Manifest& m) {
   BoundingBox box;
@@ -46,6 +85,7 @@ json Summary(const std::string& folder, const Manifest& m) {
   }
   for (const auto& [level, entry] : m.dictionaries) out["dictionaries"][level] = entry.entries - 1;
   if (m.split_sidecar) out["splits"] = m.split_sidecar->counts;
+  if (m.enrich_sidecar) out["enriched"] = Enriched(folder, m);
   return out;
 }
 
@@ -71,6 +111,18 @@ void Print(const json& s) {
   for (const auto& [path, c] : s["columns"].items()) {
     fmt::print("{:<24} {:>8.1f}% {:>16.6g} {:>16.10g} {:>16.10g}\n", path, 100 * c["coverage"].get<double>(),
                c["mean"].get<double>(), c["min"].get<double>(), c["max"].get<double>());
+  }
+  if (!s.contains("enriched")) return;
+  fmt::print("\n{:<24} {:>9} {:>9}  {}\n", "enriched", "coverage", "fallback", "from");
+  for (const auto& [name, c] : s["enriched"].items()) {
+    const auto files = c["files"].get<std::vector<std::string>>();
+    fmt::print("{:<24} {:>8.1f}% {:>9}  {}{}{}\n", name, 100 * c["coverage"].get<double>(),
+               c["fallback"].get<int64_t>(), c["method"].get<std::string>(),
+               files.empty()
+                   ? ""
+                   : fmt::format(", {}{}", files[0],
+                                 files.size() > 1 ? fmt::format(" and {} more", files.size() - 1) : ""),
+               c["replace"].get<bool>() ? ", replaces the source's own" : "");
   }
 }
 
@@ -112,6 +164,7 @@ json Record(const std::string& folder, const Manifest& m, int64_t record) {
       out[spec.path] = row.Int(spec.col);
     }
   }
+  if (m.enrich_sidecar) out.update(EnrichedRecord(folder, m, record));
   return out;
 }
 

@@ -6,7 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "data/shard/record_index.h"
+#include "data/enrich/record_labels.h"
 #include "data/shard/shard_reader.h"
 #include "data/split/block_split.h"
 #include "geo/svg.h"
@@ -21,7 +21,7 @@ using nlohmann::json;
 struct Sources {
   std::vector<std::string> folders;
   std::vector<Manifest> manifests;
-  std::vector<RecordIndex> indices;
+  std::vector<RecordLabels> labels;
   std::vector<LatLon> places;
   std::vector<uint64_t> sequences;
 };
@@ -40,7 +40,7 @@ Sources Load(const std::vector<std::string>& folders) {
       s.sequences.insert(s.sequences.end(), hashes.begin(), hashes.end());
     }
     s.manifests.push_back(manifest);
-    s.indices.push_back(index);
+    s.labels.push_back(RecordLabels::Open(folder, manifest, index));
   }
   return s;
 }
@@ -52,9 +52,9 @@ json TrainingStatistics(const Sources& s, const SplitLabels& labels) {
     int64_t count = 0;
     double mean = 0, m2 = 0;
     size_t at = 0;
-    for (const RecordIndex& index : s.indices) {
-      for (int64_t i = 0; i < index.size; ++i, ++at) {
-        const double value = index.aux[i * kAuxColumnCount + k];
+    for (size_t f = 0; f < s.manifests.size(); ++f) {
+      for (int64_t i = 0; i < s.manifests[f].n_records; ++i, ++at) {
+        const double value = s.labels[f].aux(i, k);
         if (labels.label[at] != kTrain || std::isnan(value)) continue;
         const double delta = value - mean;
         mean += delta / static_cast<double>(++count);

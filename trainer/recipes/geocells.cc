@@ -80,7 +80,8 @@ std::vector<std::string> GeocellsRecipe::CheckCoverage(const LossConfig& loss, c
     throw Error(ErrorCode::kUsage,
                 fmt::format("loss.weights.{} is {}, but no training record has a value in {}", head,
                             WeightOf(loss, head), fmt::join(columns, ", ")),
-                "", fmt::format("set loss.weights.{}=0, or import the column with --extra-csv", head));
+                "",
+                fmt::format("set loss.weights.{}=0, or add the column with `graticule data enrich`", head));
   };
   check("climate", {"climate"});
   check("month", {"month"});

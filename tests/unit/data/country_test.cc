@@ -22,6 +22,18 @@ TEST(Country, ReadsNamibiaAsACountryNotAsMissing) {
   EXPECT_EQ(NumericCountry("NMB"), 516);
 }
 
+TEST(Country, KnowsAlpha3AndTheCodesOfBorderFiles) {
+  EXPECT_EQ(NumericCountryOfAlpha3("DEU"), 276);
+  EXPECT_EQ(NumericCountryOfAlpha3("NAM"), 516);
+  EXPECT_EQ(NumericCountryOfAlpha3("ROU"), 642);
+  EXPECT_EQ(NumericCountryOfAlpha3("KOS"), 983);
+  EXPECT_EQ(NumericCountryOfAlpha3("XKO"), 983);
+  EXPECT_EQ(NumericCountryOfAlpha3("CYN"), 196);
+  EXPECT_EQ(NumericCountryOfAlpha3("SOL"), 706);
+  for (const char* unknown : {"", "-99", "Z01", "KAS", "DE", "???"})
+    EXPECT_EQ(NumericCountryOfAlpha3(unknown), 0) << unknown;
+}
+
 TEST(Country, GoesBackToAlpha2) {
   EXPECT_EQ(Alpha2Of(516), "NA");
   EXPECT_EQ(Alpha2Of(983), "XK");

@@ -1,0 +1,19 @@
+#include "data/enrich/gdal_start.h"
+
+#include <gdal_priv.h>
+
+#include <mutex>
+
+namespace graticule {
+
+void StartGdal() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    GDALAllRegister();
+    CPLSetErrorHandler(CPLQuietErrorHandler);
+  });
+}
+
+void SetRasterCache(int64_t mib) { GDALSetCacheMax64(mib << 20); }
+
+}  // namespace graticule
