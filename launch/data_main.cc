@@ -5,6 +5,7 @@
 #include "launch/verbs/data_baselines.h"
 #include "launch/verbs/data_import.h"
 #include "launch/verbs/data_inspect.h"
+#include "launch/verbs/data_overlap.h"
 #include "launch/verbs/data_split.h"
 #include "launch/verbs/data_synth.h"
 #include "launch/verbs/data_verify.h"
@@ -15,8 +16,8 @@ using graticule::Verb;
 int main(int argc, char** argv) {
   std::vector<Verb> verbs = {
       graticule::DataAttributionVerb(), graticule::DataBaselinesVerb(), graticule::DataImportVerb(),
-      graticule::DataInspectVerb(),     graticule::DataSplitVerb(),     graticule::DataSynthVerb(),
-      graticule::DataVerifyVerb(),
+      graticule::DataInspectVerb(),     graticule::DataOverlapVerb(),   graticule::DataSplitVerb(),
+      graticule::DataSynthVerb(),       graticule::DataVerifyVerb(),
   };
   for (const Verb& verb : graticule::CellsVerbs()) verbs.push_back(verb);
   verbs.push_back(graticule::ReportAccuracyVerb());
