@@ -140,7 +140,7 @@ Partners NearestPlaces(const Part& a, const Part& b, double km, OverlapResult& r
     if (nearest < 0) continue;
     const auto at = static_cast<size_t>(nearest);
     const double found_km = HaversineKm(places[at], b.place(i));
-    if (found_km <= km) partners[i] = positions[at];
+    if (found_km < km) partners[i] = positions[at];
     if (!(found_km >= result.min_km)) {
       result.min_km = found_km;
       result.nearest_a = a.row(positions[at]);
@@ -162,7 +162,7 @@ OverlapPair Compare(Part& a, size_t at_a, Part& b, size_t at_b, double km) {
   pair.shared[At(OverlapBy::kId)] = pair.shared[At(OverlapBy::kId)] && pair.id_a == pair.id_b;
   pair.km = IsValid(pair.place_a) && IsValid(pair.place_b) ? HaversineKm(pair.place_a, pair.place_b)
                                                            : std::numeric_limits<double>::quiet_NaN();
-  pair.shared[At(OverlapBy::kPlace)] = pair.km <= km;
+  pair.shared[At(OverlapBy::kPlace)] = pair.km < km;
   return pair;
 }
 

@@ -2,7 +2,7 @@
 // would measure again.
 //
 // A record of B overlaps A when some record of A has the same id, the same image bytes (CRC-32C and length),
-// the same author (/own/author_hash), the same capture sequence (/seq/hash), or lies within `km` of it. Per
+// the same author (/own/author_hash), the same capture sequence (/seq/hash), or lies less than `km` from it. Per
 // criterion one partner in A is told: the first one, and for places the nearest, so that the result grows
 // with B and not with the product. A missing value is like no other. A and B may be one folder with two
 // splits.

@@ -87,7 +87,7 @@ int Run(const std::vector<std::string>& arguments) {
   options.visible().add_options()("split-a", po::value<std::string>()->default_value(""),
                                   "records of A with this label only")(
       "split-b", po::value<std::string>()->default_value(""), "records of B with this label only")(
-      "km", po::value<double>()->default_value(1), "places this close, or closer, overlap")(
+      "km", po::value<double>()->default_value(1), "places closer than this overlap")(
       "out", po::value<std::string>(), "write the pairs to this CSV file");
   options.Positional("folder", "datasets");
   if (!options.Parse(arguments)) return 0;

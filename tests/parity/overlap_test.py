@@ -70,7 +70,7 @@ def test_counts_and_pairs_are_those_of_all_pairs(world, tmp_path):
     root, a, b = world
     km = distances_km(a, b)
     same = {"id": a["id"][:, None] == b["id"], "bytes": a["image"][:, None] == b["image"], "author": a["creator"][:, None] == b["creator"],
-            "sequence": a["sequence"][:, None] == b["sequence"], "place": km <= 1.5}
+            "sequence": a["sequence"][:, None] == b["sequence"], "place": km < 1.5}
     found = program("overlap", root / "d-train", root / "d-test", "--km", 1.5, "--out", tmp_path / "pairs.csv")
     for name, matrix in same.items():
         assert matrix.any(axis=0).sum() > 5
