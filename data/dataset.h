@@ -3,7 +3,9 @@
 //
 // Opening checks the manifest, the index's hash and each shard's size (exit code 3 naming the file
 // otherwise); a shard's head hash is checked when it is first touched. Image bytes are read one record at a
-// time with pread and checked by CRC32C. Immutable; all methods are thread-safe.
+// time with pread and checked by CRC32C. With a stage, shards are read from their copies on the node's disk;
+// what is missing or damaged there is read from the source instead, so that the records never depend on it.
+// Immutable; all methods are thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +23,7 @@ struct DatasetOptions {
       split;         // keep records of these splits only ("train", "val", "near", "far"); empty: all
   double share = 1;  // keep this share of what is left, by a hash of each image (CRC-32C and length)
   bool without_images = false;  // keep records that have no image: places to build cells and galleries from
+  std::string stage;  // folder of copies that StageShards made; empty: shards are read where they are
 };
 
 // Thrown by ReadImage when the bytes of one record are bad (CRC): the loader quarantines and replaces it.

@@ -2,33 +2,42 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "base/error.h"
 #include "data/loader/sample_weights.h"
 #include "trainer/cuda_module.h"
 #include "trainer/recipes/registry.h"
+#include "trainer/run/node_stage.h"
 
 namespace graticule {
 
-TrainingData TrainingData::Open(const RootConfig& config) {
+namespace {
+
+TrainingData OpenFrom(const RootConfig& config, const std::string& stage) {
   TrainingData data;
-  data.train =
-      Dataset::Open(config.data.train, {.split = config.data.train_split, .share = config.data.share});
-  if (!config.data.val.empty()) data.val = Dataset::Open(config.data.val, {.split = config.data.val_split});
+  data.train = Dataset::Open(config.data.train,
+                             {.split = config.data.train_split, .share = config.data.share, .stage = stage});
+  if (!config.data.val.empty())
+    data.val = Dataset::Open(config.data.val, {.split = config.data.val_split, .stage = stage});
   data.cells = CellTable::Load(config.cells.file);
   data.coverage = CheckCoverage(config, *data.train);
   return data;
 }
 
+}  // namespace
+
+TrainingData TrainingData::Open(const RootConfig& config) { return OpenFrom(config, ""); }
+
 TrainingData TrainingData::OpenCollective(const RootConfig& config, Communicator& control) {
   // The others wait: a mistake is reported by rank 0 alone, and its reads fill the page cache of the node.
-  if (control.rank() == 0) {
-    TrainingData data = Open(config);
-    control.Barrier();
-    return data;
-  }
+  std::optional<TrainingData> data;
+  if (control.rank() == 0) data = Open(config);
   control.Barrier();
-  return Open(config);
+  if (config.data.stage.empty()) return data ? std::move(*data) : Open(config);
+  data.reset();
+  StageCollective(config.data, config.log.quiet, control);
+  return OpenFrom(config, config.data.stage);
 }
 
 c10::Device DeviceOf(const World& world) {
