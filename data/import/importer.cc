@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "base/memory_file.h"
 #include "data/image/jpeg_probe.h"
 #include "data/import/extra_table.h"
 #include "data/import/join_table.h"
@@ -30,6 +31,11 @@ const char* OtherFormat(const std::vector<uint8_t>& bytes) {
   if (head.starts_with("GIF8")) return "GIF";
   if (head.starts_with("RIFF") && head.ends_with("WEBP")) return "WebP";
   return nullptr;
+}
+
+std::unique_ptr<CsvReader> OpenTable(const ImportTable& table) {
+  if (table.text.empty()) return CsvReader::Open(table.path, table.csv);
+  return std::make_unique<CsvReader>(MemoryFile(table.text), table.path, table.csv);
 }
 
 class Import {
@@ -86,7 +92,7 @@ class Import {
 };
 
 void Import::ReadTable(const ImportTable& table, std::vector<std::string>* ids) {
-  std::unique_ptr<CsvReader> csv = CsvReader::Open(table.path, table.csv);
+  std::unique_ptr<CsvReader> csv = OpenTable(table);
   layout_ = table.layout(*csv);
   rows_ = std::make_unique<JoinTable>(std::move(csv), layout_->id_column(),
                                       [this](std::string_view id) { return layout_->Key(id); });
@@ -97,7 +103,7 @@ void Import::ReadTable(const ImportTable& table, std::vector<std::string>* ids) 
 
 Import::Side Import::OpenSide(const ImportTable& table) {
   Side side{table.path, nullptr, nullptr};
-  std::unique_ptr<CsvReader> csv = CsvReader::Open(table.path, table.csv);
+  std::unique_ptr<CsvReader> csv = OpenTable(table);
   side.layout = table.layout(*csv);
   const Layout* layout = side.layout.get();
   side.rows = std::make_unique<JoinTable>(std::move(csv), layout->id_column(),

@@ -233,6 +233,29 @@ def test_im2gps3k_counts_what_its_table_does_not_know(tmp_path):
     assert "swapped" in run("im2gps3k", "--root", root, "--out", tmp_path / "swapped", code=3)["error"]["hint"]
 
 
+def test_im2gps_reads_the_info_json_of_osv(tmp_path):
+    root, names = tmp_path / "im2gps", [f"{2000 + k}_a_b_9@N00.jpg" for k in range(50)]
+    info = {name: ["tags: x, y", "views: 3", f"latitude: {-33.5 + k}", f"longitude: {151.25 - k}", "accuracy: 16", "url: http://x/?a,b"]
+            for k, name in enumerate(names)}
+    info[names[2]] = []                                                    # nothing known: no row
+    info[names[3]][2:4] = info[names[3]][3:1:-1]                           # not in their places
+    info[names[4]] = ["latitude: 1", "longitude: 2"]                       # too short
+    info[names[5]][2] = "latitude: -12.5\n"
+    info["9999_gone.jpg"] = ["latitude: 1", "longitude: 2", "", ""]
+    put(root / "info.json", json.dumps(info).encode())
+    for k, name in enumerate(names):
+        put(root / "images" / name, jpeg(k))
+    result = run("im2gps", "--root", root, "--out", tmp_path / "out")
+    assert result["records"] == 47
+    assert result["reasons"] == {"bad_coordinates": 2, "row_without_file": 1, "unexpected_row_count": 1}
+    kept = [k for k in range(50) if k not in (2, 3, 4)]
+    assert column(tmp_path / "out", "/geo/lat").tolist() == [-12.5 if k == 5 else -33.5 + k for k in kept]
+    assert column(tmp_path / "out", "/geo/lon").tolist() == [151.25 - k for k in kept]
+    for text, words in ((b"[1]", "object"), (b'{"a.jpg": 3}', "a.jpg"), (b'{"a.jpg": [', "JSON"), (b"[" * 100_000, "JSON")):
+        put(root / "info.json", text)
+        assert words in run("im2gps", "--root", root, "--out", tmp_path / "bad", code=3)["error"]["message"]
+
+
 def test_yfcc4k_in_its_three_forms_and_not_in_that_of_yfcc26k(tmp_path):
     images = tmp_path / "images"
     for k in range(5):
