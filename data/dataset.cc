@@ -47,6 +47,12 @@ class LazyShard {
     std::call_once(ids_read_, [this] { ids_ = reader().Pool("/id/str_data", "/id/str_off"); });
     return i < static_cast<int64_t>(ids_.size()) ? std::string(ids_.at(i)) : std::string();
   }
+  std::string text(int64_t i) {
+    std::call_once(texts_read_, [this] {
+      if (reader().Has("/text/off")) texts_ = reader().Pool("/text/data", "/text/off");
+    });
+    return i < static_cast<int64_t>(texts_.size()) ? std::string(texts_.at(i)) : std::string();
+  }
   const ShardEntry& entry() const { return entry_; }
 
  private:
@@ -72,10 +78,10 @@ class LazyShard {
   std::string folder_;
   ShardEntry entry_;
   std::string stage_;
-  std::once_flag opened_, looked_, ids_read_;
+  std::once_flag opened_, looked_, ids_read_, texts_read_;
   std::unique_ptr<ShardReader> source_, copy_;
   std::atomic<bool> told_{false};
-  StringPool ids_;
+  StringPool ids_, texts_;
 };
 
 // One folder of the dataset. `rows` maps selected record -> row of the index; empty when everything is
@@ -141,6 +147,11 @@ class FolderDataset final : public Dataset {
     const auto [part, row] = Find(record);
     LazyShard& shard = part->shards[part->index.shard[row]];
     return shard.id(row - shard.entry().first);
+  }
+  std::string text(int64_t record) const override {
+    const auto [part, row] = Find(record);
+    LazyShard& shard = part->shards[part->index.shard[row]];
+    return shard.text(row - shard.entry().first);
   }
   uint32_t image_bytes(int64_t record) const override {
     const auto [part, row] = Find(record);

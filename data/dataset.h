@@ -44,6 +44,8 @@ class Dataset {
   virtual RecordMeta meta(int64_t record) const = 0;  // copies; from the mapped index alone
   // The source's own id. Reads the ids of a whole shard at first touch: for reports, not for training.
   virtual std::string id(int64_t record) const = 0;
+  // What is written about the image (/text), "" where nothing is. Reads a shard's texts at first touch.
+  virtual std::string text(int64_t) const { return ""; }
   virtual uint32_t image_bytes(int64_t record) const = 0;
   // Fills `out` with the JPEG bytes (resized as needed). Throws BadRecord on a CRC mismatch after one retry,
   // Error(kData) on I/O failure after three.

@@ -16,7 +16,7 @@ namespace graticule {
 
 inline constexpr char kManifestName[] = "manifest.json";
 inline constexpr char kRecordSchema[] = "geoloc-record";
-inline constexpr uint32_t kSchemaMajor = 1, kSchemaMinor = 0;
+inline constexpr uint32_t kSchemaMajor = 1, kSchemaMinor = 1;
 
 struct BoundingBox {  // degrees, of the records with a place
   double min_lat = 90, max_lat = -90, min_lon = 180, max_lon = -180;

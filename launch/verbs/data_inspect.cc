@@ -93,6 +93,7 @@ json Record(const std::string& folder, const Manifest& m, int64_t record) {
               {"/img/width", reader.Column<uint16_t>("/img/width")[i]},
               {"/img/height", reader.Column<uint16_t>("/img/height")[i]},
               {"/img/flags", reader.Column<uint8_t>("/img/flags")[i]}};
+  if (reader.Has("/text/off")) out["/text"] = std::string(reader.Pool("/text/data", "/text/off").at(i));
   for (const ColumnSpec& spec : Columns()) {
     if (!reader.Has(spec.path)) continue;
     RecordRow row;
@@ -167,7 +168,7 @@ int Run(const std::vector<std::string>& arguments) {
   namespace po = boost::program_options;
   options.visible().add_options()("record", po::value<int64_t>(), "show this record, counted from 0")(
       "image", po::value<std::string>(), "with --record: write its JPEG here")(
-      "sheet", po::value<std::string>(), "write a contact sheet (JPEG) here")(
+      "sheet", po::value<std::string>(), "write a contact sheet (JPEG) here")( 
       "count", po::value<int64_t>()->default_value(64), "images on the sheet");
   options.Positional("folder", "dataset");
   if (!options.Parse(arguments)) return 0;

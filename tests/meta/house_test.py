@@ -32,6 +32,7 @@ FOREIGN = {
     "turbojpeg": ["data/image/", "data/synth/"],
     "xxhash": ["data/import/"],
     "archive": ["data/import/", "data/synth/"],
+    "expat": ["data/import/"],
     "libexif/": ["data/import/", "data/image/"],
     "mpi.h": ["trainer/comm/"],
     "nccl": ["trainer/cuda/"],

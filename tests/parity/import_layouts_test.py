@@ -1,6 +1,7 @@
 """Generated downloads in the real layouts, each with the defects that real ones have, imported by the program. Expected
 counts are written down by hand; stored values are read back with h5py."""
 import csv
+import html
 import io
 import json
 import os
@@ -254,6 +255,72 @@ def test_im2gps_reads_the_info_json_of_osv(tmp_path):
     for text, words in ((b"[1]", "object"), (b'{"a.jpg": 3}', "a.jpg"), (b'{"a.jpg": [', "JSON"), (b"[" * 100_000, "JSON")):
         put(root / "info.json", text)
         assert words in run("im2gps", "--root", root, "--out", tmp_path / "bad", code=3)["error"]["message"]
+
+
+def workbook(path, rows, sheet="Sheet1"):
+    """As spreadsheet programs write it: texts shared, numbers in place, every cell with its reference."""
+    shared, lines = {}, []
+    for r, row in enumerate(rows, 1):
+        cells = []
+        for c, value in enumerate(row):
+            where = f'r="{chr(65 + c)}{r}"'
+            if isinstance(value, str):
+                cells.append(f'<c {where} t="s"><v>{shared.setdefault(value, len(shared))}</v></c>')
+            elif value is not None:
+                cells.append(f"<c {where}><v>{value!r}</v></c>")
+        lines.append(f'<row r="{r}">{"".join(cells)}</row>')
+    main, office = "http://schemas.openxmlformats.org/spreadsheetml/2006/main", "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/workbook.xml", f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets><sheet name="{sheet}" sheetId="1" r:id="rId1"/></sheets></workbook>')
+        archive.writestr("xl/_rels/workbook.xml.rels", '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+                         f'<Relationship Id="rId1" Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>')
+        archive.writestr("xl/worksheets/sheet1.xml", f'<worksheet xmlns="{main}"><sheetData>{"".join(lines)}</sheetData></worksheet>')
+        texts = "".join(f"<si><t>{html.escape(text)}</t></si>" for text in shared)
+        archive.writestr("xl/sharedStrings.xml", f'<sst xmlns="{main}">{texts}</sst>')
+
+
+def texts_of(folder):
+    with h5py.File(next(folder.glob("*.h5"))) as shard:
+        data, off = shard["/text/data"][:].tobytes(), shard["/text/off"][:]
+    return [data[a:b].decode() for a, b in zip(off, off[1:])]
+
+
+def test_street360loc_keeps_places_views_and_descriptions(tmp_path):
+    root, lat, lon = tmp_path / "s360", {1: 40.4406, 3079: 28.5383, 4000: 28.54, 6000: 40.78}, {1: -79.9959, 3079: -81.3792, 4000: -81.38, 6000: -73.97}
+    rows = [["index", "pos", "x", "y", "z", "text_description"]]
+    for index in lat:
+        a, b = np.radians(lat[index]), np.radians(lon[index])
+        for pos in (1, 2, 3, 4):
+            xyz = 6365000 * np.array([np.cos(a) * np.cos(b), np.cos(a) * np.sin(b), np.sin(a)]) + (0.0004 if pos == 4 else 0)
+            rows.append([f"{index:06d}", pos, *map(float, xyz), f"From left to right: view {pos} of {index}, “a café” & <sign>, 1. red"])
+            put(root / f"Street360Loc_images/{index:06d}_{pos}.jpg", jpeg(index * 10 + pos))
+    rows[2][5] = "I’m unable to view the image, but I can help."
+    rows[3][5] = "I'm sorry, but I can't directly analyze images."
+    rows[8][2] += 500                                        # off the sphere
+    (root / "Street360Loc_images/003079_3.jpg").unlink()
+    workbook(root / "dataset/train_description.xlsx", rows)
+    result = run("street360loc", "--root", root, "--split", "train", "--out", tmp_path / "out")
+    assert result["reasons"] == {"refused_description": 2, "bad_coordinates": 1, "place_of_two_splits": 4, "row_without_file": 1,
+                                 "place_without_four_views": 1, "unexpected_row_count": 1}
+    kept = [(1, p) for p in (1, 2, 3, 4)] + [(3079, 1), (3079, 2)] + [(6000, p) for p in (1, 2, 3, 4)]
+    out = tmp_path / "out"
+    assert column(out, "/id/u64").tolist() == [i for i, _ in kept] and column(out, "/seq/index").tolist() == [p for _, p in kept]
+    assert np.abs(column(out, "/geo/lat") - [lat[i] for i, _ in kept]).max() < 1e-9 and np.abs(column(out, "/geo/lon") - [lon[i] for i, _ in kept]).max() < 1e-9
+    assert len({*zip(column(out, "/geo/lat"), column(out, "/geo/lon"))}) == 3, "a place is where its first view is"
+    assert names(out, "city", column(out, "/adm/city")) == ["Pittsburgh"] * 4 + ["Orlando"] * 2 + ["New York"] * 4
+    places = column(out, "/seq/hash")
+    assert len(set(places)) == 3 and (places[:4] == places[0]).all() and 0 not in places
+    assert texts_of(out) == ["" if (i, p) in ((1, 2), (1, 3)) else f"From left to right: view {p} of {i}, “a café” & <sign>, 1. red" for i, p in kept]
+    assert tool("inspect", out, "--record", 5)["/text"] == texts_of(out)[5]
+    assert tool("inspect", out, "--record", 5)["id"] == "003079_2"
+    every = run("street360loc", "--root", root, "--out", tmp_path / "all", "--keep-refusals", "--keep-overlap")
+    assert every["records"] == 14 and texts_of(tmp_path / "all")[1].startswith("I’m unable")
+    assert "--split" in run("street360loc", "--root", root, "--split", "dev", "--out", tmp_path / "x", code=2)["error"]["message"]
+    workbook(root / "dataset/val_description.xlsx", [["index", "pos", "x", "y", "text_description"]])
+    assert '"z"' in run("street360loc", "--root", root, "--split", "val", "--out", tmp_path / "x", code=3)["error"]["message"]
+    put(root / "dataset/test_description.xlsx", b"PK no zip")
+    assert "zip" in run("street360loc", "--root", root, "--split", "test", "--out", tmp_path / "x", code=3)["error"]["message"]
 
 
 def test_yfcc4k_in_its_three_forms_and_not_in_that_of_yfcc26k(tmp_path):
