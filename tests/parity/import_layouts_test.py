@@ -139,6 +139,10 @@ def test_what_was_imported_can_be_looked_at_credited_and_checked(osv, tmp_path):
     side = Image.open(io.BytesIO(jpeg(5))).convert("RGB").resize((213, 160), Image.BICUBIC).crop((26, 0, 186, 160))
     difference = np.abs(np.asarray(sheet.crop((480, 0, 640, 160)), float) - np.asarray(side, float))
     assert difference.mean() < 12 < np.abs(np.asarray(whole.resize((160, 160)), float) - np.asarray(side, float)).mean()
+    legend = tool("inspect", out, "--legend")["legend"]
+    assert legend["/aux/climate"] == [{"code": 15, "name": "Cfb temperate, no dry season, warm summer", "records": 7}]
+    assert legend["/adm/country_iso"] == [{"code": 516, "name": "NA", "records": 2}, {"code": 554, "name": "NZ", "records": 5}]
+    assert legend["/aux/drive_left"] == [{"code": 1, "name": "left", "records": 7}] and "/scene/s365" not in legend
     credits = tool("attribution", out, "--out", tmp_path / "who.csv")
     assert credits["records_by_licence"] == {"CC-BY-SA-4.0": 7}
     rows = list(csv.DictReader(open(tmp_path / "who.csv", newline="")))
