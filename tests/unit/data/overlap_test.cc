@@ -51,8 +51,8 @@ class OverlapOfHandMadeSets : public testing::Test {
   OverlapOfHandMadeSets() {
     WriteGiven(folder_ / "a", {{"one", 10, 20, 7, 71, 1},
                                {"two", 10.5, 20, 7, 72, 2},
-                               {"three", -40, 179.999, 8, 0, 3},
                                {"four", kNaN, kNaN, 0, 0, -1},
+                               {"three", -40, 179.999, 8, 0, 3},
                                {"five", 60, 0, 0, 0, 5}});
     WriteGiven(folder_ / "b", {{"two", 0, 0, 0, 0, 12},          // the id alone
                                {"b1", 5, 5, 7, 72, 13},          // author of one and two, sequence of two
