@@ -4,6 +4,7 @@
 // Throws Error(kUsage) with `hint` when another process holds it, Error(kCheckpoint) when it cannot be made.
 #pragma once
 
+#include <functional>
 #include <string>
 
 namespace graticule {
@@ -11,11 +12,15 @@ namespace graticule {
 class FileLock {
  public:
   FileLock(const std::string& path, const std::string& hint);
+  // Waits for its turn, calling `meanwhile` five times a second.
+  FileLock(const std::string& path, const std::function<void()>& meanwhile);
   ~FileLock();
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
 
  private:
+  explicit FileLock(const std::string& path);  // opens the file
+  bool Take();                                 // false when another process has it
   int file_ = -1;
 };
 

@@ -112,6 +112,20 @@ void DataConfig::Bind(Section& s) {
            "to, but not, the bytes that Pillow gives");
   s.Choice("exif_orientation", &exif_orientation, {"apply", "ignore"},
            "whether an image is turned as its EXIF tag asks, in training, evaluation and prediction alike");
+  s.Field(
+      "stage", &stage,
+      {.help = "folder on the node's own disk: shards are copied there once per node before training reads "
+               "them; empty: they are read where they are",
+       .on_resume = OnResume::kFree});
+  s.Field("stage_gb", &stage_gb,
+          {.help = "most that copies may take in data.stage, those of other datasets included: the ones used "
+                   "longest ago are removed first; 0: what the disk holds",
+           .unit = "GB",
+           .min = 0,
+           .on_resume = OnResume::kFree});
+  s.Check([this]() -> std::string {
+    return stage.empty() && stage_gb > 0 ? "data.stage_gb is set, but data.stage names no folder" : "";
+  });
   s.Field("threads", &threads,
           {.help = "decoding threads per rank; 0: CPUs in the rank's affinity mask",
            .min = 0,

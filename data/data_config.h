@@ -46,6 +46,8 @@ struct DataConfig {
   double share = 1;                        // of the training records
   std::string decode = "exact";            // or "fast"; training only
   std::string exif_orientation = "apply";  // or "ignore"; the same in train, eval and predict
+  std::string stage;                       // folder on the node's disk for copies of shards; empty: none
+  double stage_gb = 0;                     // limit of all copies there; 0: what the disk holds
   int64_t threads = 0;                     // 0: CPUs of the rank's affinity mask
   int64_t depth = 3;
   int64_t max_bad = 0;        // 0: max(10, 0.1 % of records)

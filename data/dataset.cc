@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <deque>
 #include <mutex>
 #include <numeric>
 
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/rng.h"
 #include "data/country.h"
 #include "data/enrich/record_labels.h"
@@ -16,31 +18,72 @@
 #include "data/shard/record_keys.h"
 #include "data/shard/shard_reader.h"
 #include "data/split/split_sidecar.h"
+#include "data/stage.h"
 
 namespace graticule {
 namespace {
 
-// A shard that is opened, and its head hash checked, when it is first needed. A failed attempt is repeated.
+// A shard that is opened, and its head hash checked, when it is first needed: its copy on the stage where
+// there is a sound one, the source otherwise. A failed attempt is repeated.
 class LazyShard {
  public:
-  LazyShard(const std::string& folder, const ShardEntry& entry)
-      : path_(JoinPath(folder, entry.file)), entry_(entry) {}
+  LazyShard(const std::string& folder, const ShardEntry& entry, const std::string& stage)
+      : folder_(folder), entry_(entry), stage_(stage) {}
   const ShardReader& reader() {
-    std::call_once(opened_, [this] { reader_ = std::make_unique<ShardReader>(path_, &entry_); });
-    return *reader_;
+    const ShardReader* copy = Copy();
+    return copy != nullptr ? *copy : Source();
+  }
+  void ReadImage(const ImageSlot& slot, int64_t record, std::vector<uint8_t>& out) {
+    if (const ShardReader* copy = Copy()) {
+      try {
+        return copy->ReadImage(slot, record, out);
+      } catch (const BadRecord&) {  // whether a record is bad is the source's to say, on all nodes alike
+      } catch (const Error&) {
+      }
+      if (!told_.exchange(true))
+        LogWarn("{} is damaged; the source is read instead", JoinPath(stage_, entry_.sha256));
+    }
+    Source().ReadImage(slot, record, out);
   }
   std::string id(int64_t i) {
     std::call_once(ids_read_, [this] { ids_ = reader().Pool("/id/str_data", "/id/str_off"); });
     return i < static_cast<int64_t>(ids_.size()) ? std::string(ids_.at(i)) : std::string();
   }
+  std::string text(int64_t i) {
+    std::call_once(texts_read_, [this] {
+      if (reader().Has("/text/off")) texts_ = reader().Pool("/text/data", "/text/off");
+    });
+    return i < static_cast<int64_t>(texts_.size()) ? std::string(texts_.at(i)) : std::string();
+  }
   const ShardEntry& entry() const { return entry_; }
 
  private:
-  std::string path_;
+  const ShardReader& Source() {
+    std::call_once(opened_, [this] {
+      source_ = std::make_unique<ShardReader>(JoinPath(folder_, entry_.file), &entry_);
+    });
+    return *source_;
+  }
+  const ShardReader* Copy() {
+    if (stage_.empty()) return nullptr;
+    std::call_once(looked_, [this] {
+      const ShardEntry staged = StagedEntry(entry_);
+      try {
+        copy_ = std::make_unique<ShardReader>(JoinPath(stage_, staged.file), &staged);
+      } catch (const Error& error) {
+        LogWarn("the source is read instead: {}", error.what());
+      }
+    });
+    return copy_.get();
+  }
+
+  std::string folder_;
   ShardEntry entry_;
-  std::once_flag opened_, ids_read_;
-  std::unique_ptr<ShardReader> reader_;
-  StringPool ids_;
+  std::string stage_;
+  std::once_flag opened_, looked_, ids_read_, texts_read_;
+  std::unique_ptr<ShardReader> source_, copy_;
+  std::atomic<bool> told_{false};
+  StringPool ids_, texts_;
 };
 
 // One folder of the dataset. `rows` maps selected record -> row of the index; empty when everything is
@@ -118,6 +161,11 @@ class FolderDataset final : public Dataset {
     LazyShard& shard = part->shards[part->index.shard[row]];
     return shard.id(row - shard.entry().first);
   }
+  std::string text(int64_t record) const override {
+    const auto [part, row] = Find(record);
+    LazyShard& shard = part->shards[part->index.shard[row]];
+    return shard.text(row - shard.entry().first);
+  }
   uint32_t image_bytes(int64_t record) const override {
     const auto [part, row] = Find(record);
     return part->index.len[row];
@@ -125,8 +173,7 @@ class FolderDataset final : public Dataset {
   void ReadImage(int64_t record, std::vector<uint8_t>& out) const override {
     const auto [part, row] = Find(record);
     LazyShard& shard = part->shards[part->index.shard[row]];
-    shard.reader().ReadImage({part->index.off[row], part->index.len[row], part->index.crc32c[row]}, record,
-                             out);
+    shard.ReadImage({part->index.off[row], part->index.len[row], part->index.crc32c[row]}, record, out);
   }
   std::string Locate(int64_t record) const override {
     const auto [part, row] = Find(record);
@@ -166,7 +213,7 @@ class FolderDataset final : public Dataset {
     part.manifest = ReadManifest(folder);
     for (const ShardEntry& shard : part.manifest.shards) {
       CheckSize(folder, shard);
-      part.shards.emplace_back(folder, shard);
+      part.shards.emplace_back(folder, shard, options.stage);
       part.firsts.push_back(shard.first);
     }
     part.index = RecordIndex::Open(folder, part.manifest);

@@ -3,7 +3,9 @@
 //
 // Opening checks the manifest, the index's hash and each shard's size (exit code 3 naming the file
 // otherwise); a shard's head hash is checked when it is first touched. Image bytes are read one record at a
-// time with pread and checked by CRC32C. Immutable; all methods are thread-safe.
+// time with pread and checked by CRC32C. With a stage, shards are read from their copies on the node's disk;
+// what is missing or damaged there is read from the source instead, so that the records never depend on it.
+// Immutable; all methods are thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +38,7 @@ struct DatasetOptions {
   double share = 1;  // keep this share of what is left, by a hash of each image (CRC-32C and length)
   bool without_images = false;  // keep records that have no image: places to build cells and galleries from
   bool keys = false;            // read what keys() gives: three numbers a record, from every shard
+  std::string stage;  // folder of copies that StageShards made; empty: shards are read where they are
 };
 
 // Thrown by ReadImage when the bytes of one record are bad (CRC): the loader quarantines and replaces it.
@@ -58,6 +61,8 @@ class Dataset {
   virtual RecordKeys keys(int64_t record) const = 0;  // all 0 unless DatasetOptions::keys asked for them
   // The source's own id. Reads the ids of a whole shard at first touch: for reports, not for training.
   virtual std::string id(int64_t record) const = 0;
+  // What is written about the image (/text), "" where nothing is. Reads a shard's texts at first touch.
+  virtual std::string text(int64_t) const { return ""; }
   virtual uint32_t image_bytes(int64_t record) const = 0;
   // Fills `out` with the JPEG bytes (resized as needed). Throws BadRecord on a CRC mismatch after one retry,
   // Error(kData) on I/O failure after three.

@@ -6,6 +6,7 @@
 #include "launch/verbs/data_baselines.h"
 #include "launch/verbs/data_import.h"
 #include "launch/verbs/data_inspect.h"
+#include "launch/verbs/data_overlap.h"
 #include "launch/verbs/data_split.h"
 #include "launch/verbs/data_synth.h"
 #include "launch/verbs/data_verify.h"
@@ -21,6 +22,7 @@ int main(int argc, char** argv) {
                           "graticule-enrich"),
       graticule::DataImportVerb(),
       graticule::DataInspectVerb(),
+      graticule::DataOverlapVerb(),
       graticule::DataSplitVerb(),
       graticule::DataSynthVerb(),
       graticule::DataVerifyVerb(),

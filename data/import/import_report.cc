@@ -42,6 +42,10 @@ const char* Explain(const std::string& reason) {
       {"truncated", "images cut short (kept, flagged)"},
       {"bad_value", "values that cannot be read (kept as missing)"},
       {"extra_row_without_record", "rows of extra tables without a record"},
+      {"place_of_two_splits", "rows of places that another split has too"},
+      {"refused_description", "descriptions whose writer saw no image (record kept without text)"},
+      {"view_away_from_its_place", "views placed more than a metre from the first of their place"},
+      {"place_without_four_views", "places that do not have four rows"},
       {"place_from_exif", "records placed by their EXIF position (kept)"},
   };
   const auto found = kTexts.find(reason);
@@ -53,6 +57,17 @@ const char* Explain(const std::string& reason) {
 void ImportReport::Count(const std::string& reason, std::string_view offender) {
   Reason& entry = reasons_[reason];
   if (entry.count++ < static_cast<int64_t>(kFirst)) entry.first.push_back(Printable(offender));
+}
+
+void ImportReport::Add(const ImportReport& other) {
+  for (const auto& [name, reason] : other.reasons_) {
+    Reason& entry = reasons_[name];
+    entry.count += reason.count;
+    for (const std::string& offender : reason.first) {
+      if (entry.first.size() < kFirst) entry.first.push_back(offender);
+    }
+  }
+  for (const auto& [name, value] : other.totals_) totals_[name] = value;
 }
 
 int64_t ImportReport::count(const std::string& reason) const {

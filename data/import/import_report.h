@@ -16,6 +16,7 @@ class ImportReport {
  public:
   void Count(const std::string& reason, std::string_view offender);
   void CountMany(const std::string& reason, int64_t count) { reasons_[reason].count += count; }
+  void Add(const ImportReport& other);  // its counts and totals on top
   int64_t count(const std::string& reason) const;
   void SetTotal(const std::string& name, int64_t value) { totals_[name] = value; }
 

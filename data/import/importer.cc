@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "base/memory_file.h"
 #include "data/image/jpeg_probe.h"
 #include "data/import/extra_table.h"
 #include "data/import/join_table.h"
@@ -32,11 +33,20 @@ const char* OtherFormat(const std::vector<uint8_t>& bytes) {
   return nullptr;
 }
 
+std::unique_ptr<CsvReader> OpenTable(const ImportTable& table) {
+  if (table.text.empty()) return CsvReader::Open(table.path, table.csv);
+  return std::make_unique<CsvReader>(MemoryFile(table.text), table.path, table.csv);
+}
+
 class Import {
  public:
   Import(FileSystem& fs, const ImportTable& table, const SourceOf& source, bool needs_ids,
          const ImportOptions& options)
-      : fs_(fs), options_(options), table_path_(table.path), filter_(options.filter) {
+      : fs_(fs),
+        options_(options),
+        table_path_(table.path),
+        table_text_(table.text),
+        filter_(options.filter) {
     std::vector<std::string> ids;
     if (!table.path.empty()) ReadTable(table, needs_ids ? &ids : nullptr);
     for (const ImportTable& side : table.sides) sides_.push_back(OpenSide(side));
@@ -69,7 +79,7 @@ class Import {
 
   FileSystem& fs_;
   const ImportOptions& options_;
-  std::string table_path_;
+  std::string table_path_, table_text_;
   ImportReport report_;
   Dictionaries dictionaries_;
   std::unique_ptr<Layout> layout_;
@@ -86,7 +96,7 @@ class Import {
 };
 
 void Import::ReadTable(const ImportTable& table, std::vector<std::string>* ids) {
-  std::unique_ptr<CsvReader> csv = CsvReader::Open(table.path, table.csv);
+  std::unique_ptr<CsvReader> csv = OpenTable(table);
   layout_ = table.layout(*csv);
   rows_ = std::make_unique<JoinTable>(std::move(csv), layout_->id_column(),
                                       [this](std::string_view id) { return layout_->Key(id); });
@@ -97,7 +107,7 @@ void Import::ReadTable(const ImportTable& table, std::vector<std::string>* ids) 
 
 Import::Side Import::OpenSide(const ImportTable& table) {
   Side side{table.path, nullptr, nullptr};
-  std::unique_ptr<CsvReader> csv = CsvReader::Open(table.path, table.csv);
+  std::unique_ptr<CsvReader> csv = OpenTable(table);
   side.layout = table.layout(*csv);
   const Layout* layout = side.layout.get();
   side.rows = std::make_unique<JoinTable>(std::move(csv), layout->id_column(),
@@ -125,6 +135,7 @@ std::string Import::Fingerprint() const {
                {"placeholders", options_.drop_placeholders},
                {"exif", options_.place_from_exif},
                {"filter", filter_.Fingerprint()}};
+  if (!table_text_.empty()) text["rows"] = Sha256Hex(table_text_);
   for (const Side& side : sides_) text["sides"].push_back(file(side.path));
   for (const std::string& path : options_.extra_csv) text["extra"].push_back(file(path));
   return Sha256Hex(text.dump());
@@ -188,7 +199,7 @@ bool Import::Accept(const ImageFile& file, std::vector<uint8_t>& bytes, JpegHead
 
 void Import::Take(const ImageFile& file, DatasetWriter& writer) {
   RecordRow row;
-  std::string id = file.name;
+  std::string id = file.name, text;
   if (rows_ != nullptr) {
     const std::optional<JoinTable::Match> match = rows_->Find(file.name);
     if (!match && rows_->Refused(file.name)) return;  // counted with its row
@@ -197,6 +208,7 @@ void Import::Take(const ImageFile& file, DatasetWriter& writer) {
     row.SetInt(Col::kSrcRow, match->row);
     layout_->Map(match->fields, dictionaries_, report_, row);
     id = layout_->Id(match->fields);
+    text = layout_->Text(match->fields);
     for (Side& side : sides_) {
       if (const std::optional<JoinTable::Match> more =
               side.rows->Find(match->fields.at(layout_->id_column())))
@@ -222,7 +234,7 @@ void Import::Take(const ImageFile& file, DatasetWriter& writer) {
   }
   for (const auto& table : extra_) table->Fill(id, report_, row);
   filter_.Take(row);
-  writer.Append(id, bytes_, {info.width, info.height, info.flags}, row);
+  writer.Append(id, bytes_, {info.width, info.height, info.flags}, row, text);
 }
 
 void Import::CountLeftOvers() {

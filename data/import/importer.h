@@ -45,6 +45,8 @@ struct ImportTable {
   std::string path;
   std::function<std::unique_ptr<Layout>(const CsvReader&)> layout;
   CsvOptions csv = {};
+  // The table as CSV where the file at `path` has another form; `path` then stands for it in messages.
+  std::string text = {};
   // Called with the number of rows once they were read; may count what is odd, or refuse the table.
   std::function<void(int64_t rows, ImportReport& report)> check = {};
   std::vector<ImportTable> sides = {};  // joined by the same key; fill columns that `layout` leaves open

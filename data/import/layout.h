@@ -26,6 +26,8 @@ class Layout {
   virtual std::string Key(std::string_view id) const = 0;
   // The id as it is stored.
   virtual std::string Id(const std::vector<std::string>& fields) const = 0;
+  // What is written about the photo, UTF-8; empty where there is nothing.
+  virtual std::string Text(const std::vector<std::string>&) const { return ""; }
   // False when the row is left out; the reason has been counted. Interns names.
   virtual bool Scan(const CsvRow& row, Dictionaries& dictionaries, ImportReport& report) const = 0;
   // Fills everything the table knows.

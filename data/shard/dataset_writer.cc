@@ -124,7 +124,7 @@ void DatasetWriter::MakeRoom(uint64_t bytes) {
 }
 
 void DatasetWriter::Append(std::string_view id, std::span<const uint8_t> jpeg, const ImageFacts& facts,
-                           const RecordRow& row) {
+                           const RecordRow& row, std::string_view text) {
   MakeRoom(jpeg.size());
   if (shard_ == nullptr) {
     const size_t index = manifest_.shards.size();
@@ -140,7 +140,7 @@ void DatasetWriter::Append(std::string_view id, std::span<const uint8_t> jpeg, c
                                                            .shard_index = static_cast<uint32_t>(index),
                                                            .global_first = static_cast<uint64_t>(size())});
   }
-  const ImageSlot slot = shard_->Append(id, jpeg, facts, row);
+  const ImageSlot slot = shard_->Append(id, jpeg, facts, row, text);
   Count(static_cast<uint16_t>(manifest_.shards.size()), slot, facts, row);
 }
 

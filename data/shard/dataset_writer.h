@@ -44,8 +44,9 @@ class DatasetWriter {
   // The caller's state is asked for at each seal, when all records appended so far are safe on disk.
   void OnSeal(std::function<std::string()> state) { state_ = std::move(state); }
 
+  // text: UTF-8, what is written about the image; most datasets have none.
   void Append(std::string_view id, std::span<const uint8_t> jpeg, const ImageFacts& facts,
-              const RecordRow& row);
+              const RecordRow& row, std::string_view text = {});
   // Seals the current shard if an image of so many bytes no longer fits into it. Append does this too; a
   // caller whose state must not yet know the next image calls it before looking at that image.
   void MakeRoom(uint64_t bytes);

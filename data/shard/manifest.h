@@ -17,8 +17,8 @@ namespace graticule {
 
 inline constexpr char kManifestName[] = "manifest.json";
 inline constexpr char kRecordSchema[] = "geoloc-record";
-inline constexpr uint32_t kSchemaMajor = 1, kSchemaMinor = 0;
-inline constexpr uint32_t kEnrichedMinor = 1;  // of a manifest that names an enrichment
+inline constexpr uint32_t kSchemaMajor = 1, kSchemaMinor = 1;
+inline constexpr uint32_t kEnrichedMinor = 2;  // of a manifest that names an enrichment
 
 struct BoundingBox {  // degrees, of the records with a place
   double min_lat = 90, max_lat = -90, min_lon = 180, max_lon = -180;

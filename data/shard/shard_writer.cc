@@ -76,7 +76,7 @@ ShardWriter::~ShardWriter() {
 }
 
 ImageSlot ShardWriter::Append(std::string_view id, std::span<const uint8_t> jpeg, const ImageFacts& facts,
-                              const RecordRow& row) {
+                              const RecordRow& row, std::string_view text) {
   static constexpr uint8_t kZeros[kRecordAlignment] = {};
   const ImageSlot slot{cursor_, static_cast<uint32_t>(jpeg.size()), Crc32c(jpeg.data(), jpeg.size())};
   const uint64_t end = cursor_ + jpeg.size();
@@ -90,6 +90,7 @@ ImageSlot ShardWriter::Append(std::string_view id, std::span<const uint8_t> jpeg
   slots_.push_back(slot);
   facts_.push_back(facts);
   ids_.Add(id);
+  texts_.Add(text);
   for (const ColumnSpec& spec : Columns()) {
     const auto c = static_cast<size_t>(spec.col);
     const size_t width = SizeOf(spec.type);
@@ -125,6 +126,8 @@ void ShardWriter::WriteSkeleton(const std::string& path, uint64_t reserved,
       out, "/img/flags", kU8, facts_, [](const ImageFacts& f) { return f.flags; },
       {"1", "0", "1 progressive, 2 grayscale, 4 CMYK, 8 EXIF asks for a rotation, 16 truncated"});
   PutPool(out, "/id/str_data", "/id/str_off", ids_, "ids of the source");
+  if (!texts_.data.empty())
+    PutPool(out, "/text/data", "/text/off", texts_, "what is written about the image");
   for (const ColumnSpec& spec : Columns()) {
     const auto c = static_cast<size_t>(spec.col);
     const bool always = spec.col == Col::kLat || spec.col == Col::kLon;

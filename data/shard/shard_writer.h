@@ -46,9 +46,10 @@ class ShardWriter {
   ShardWriter(FileSystem& fs, std::string path, ShardAttributes attributes);
   ~ShardWriter();
 
-  // jpeg may be empty (a record without image). Returns where it was put.
+  // jpeg may be empty (a record without image). text: UTF-8, what is written about it. Returns where the
+  // image was put.
   ImageSlot Append(std::string_view id, std::span<const uint8_t> jpeg, const ImageFacts& facts,
-                   const RecordRow& row);
+                   const RecordRow& row, std::string_view text = {});
   int64_t size() const { return static_cast<int64_t>(slots_.size()); }
   uint64_t image_bytes() const { return cursor_; }
   // Finishes the file and returns its manifest entry (`first` = global_first).
@@ -66,7 +67,7 @@ class ShardWriter {
   BoundingBox box_;
   std::vector<ImageSlot> slots_;
   std::vector<ImageFacts> facts_;
-  StringPool ids_;
+  StringPool ids_, texts_;
   std::vector<std::vector<uint8_t>> columns_;  // by Col, packed values
   std::vector<bool> filled_;                   // by Col, any record has a value
 };

@@ -186,6 +186,8 @@ const std::vector<Source>& Sources() {
       {"osv-mini", "OSV-mini-129k", ImportOsvMini},
       {"mp16pro", "MP16-Pro: slices of one tar, read in place", ImportMp16Pro},
       {"streetscapes", "NUS Global Streetscapes: joined tables, images by uuid", ImportStreetscapes},
+      {"street360loc", "Street360Loc: four views of each place with descriptions, out of a workbook",
+       ImportStreet360loc},
       {"im2gps", "IM2GPS test set (237 photos)", benchmark("im2gps")},
       {"im2gps3k", "IM2GPS3K test set (2,997 photos with a place)", benchmark("im2gps3k")},
       {"yfcc4k", "YFCC4K test set (4,536 photos)", benchmark("yfcc4k")},

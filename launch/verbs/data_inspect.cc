@@ -14,6 +14,7 @@
 #include "data/image/jpeg_encode.h"
 #include "data/shard/shard_reader.h"
 #include "launch/options.h"
+#include "launch/verbs/data_legend.h"
 
 namespace graticule {
 namespace {
@@ -145,6 +146,7 @@ json Record(const std::string& folder, const Manifest& m, int64_t record) {
               {"/img/width", reader.Column<uint16_t>("/img/width")[i]},
               {"/img/height", reader.Column<uint16_t>("/img/height")[i]},
               {"/img/flags", reader.Column<uint8_t>("/img/flags")[i]}};
+  if (reader.Has("/text/off")) out["/text"] = std::string(reader.Pool("/text/data", "/text/off").at(i));
   for (const ColumnSpec& spec : Columns()) {
     if (!reader.Has(spec.path)) continue;
     RecordRow row;
@@ -215,12 +217,13 @@ std::vector<int64_t> WriteSheet(const std::string& folder, int64_t count, const 
 }
 
 int Run(const std::vector<std::string>& arguments) {
-  Options options("graticule data inspect DIR [--record N [--image FILE]] [--sheet FILE]",
+  Options options("graticule data inspect DIR [--record N [--image FILE]] [--sheet FILE] | --legend",
                   "Shows what a dataset holds, or one record of it; --sheet draws records from all over it.");
   namespace po = boost::program_options;
   options.visible().add_options()("record", po::value<int64_t>(), "show this record, counted from 0")(
       "image", po::value<std::string>(), "with --record: write its JPEG here")(
       "sheet", po::value<std::string>(), "write a contact sheet (JPEG) here")(
+      "legend", po::bool_switch(), "show what the codes in it mean, with the number of records of each")(
       "count", po::value<int64_t>()->default_value(64), "images on the sheet");
   options.Positional("folder", "dataset");
   if (!options.Parse(arguments)) return 0;
@@ -229,6 +232,15 @@ int Run(const std::vector<std::string>& arguments) {
   const Manifest manifest = ReadManifest(folders[0]);
   const bool one = options.Has("record");
   if (options.Has("image") && !one) throw Error(ErrorCode::kUsage, "--image needs --record");
+  if (options.Get<bool>("legend")) {
+    if (one || options.Has("sheet")) throw Error(ErrorCode::kUsage, "--legend stands alone");
+    const json legend = LegendOf(folders[0], manifest);
+    if (options.json())
+      fmt::print("{}\n", json{{"folder", folders[0]}, {"legend", legend}}.dump());
+    else
+      PrintLegend(legend);
+    return 0;
+  }
   if (options.Get<int64_t>("count") < 1) throw Error(ErrorCode::kUsage, "--count is below 1");
   json out =
       one ? Record(folders[0], manifest, options.Get<int64_t>("record")) : Summary(folders[0], manifest);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "data/import/info_json.h"
 #include "launch/verbs/import_command.h"
 
 namespace graticule {
@@ -20,8 +21,8 @@ struct Benchmark {
 
 const Benchmark& BenchmarkOf(const std::string& name) {
   static const std::vector<Benchmark> all = {
-      {"im2gps", 237, "gps_query_imgs", {"im2gps_places365.csv", "im2gps.csv"}, false},
-      {"im2gps3k", 2'997, "im2gps3ktest", {"im2gps3k_places365.csv", "im2gps3k.csv"}, false},
+      {"im2gps", 237, "gps_query_imgs", {"im2gps_places365.csv", "im2gps.csv", "info.json"}, false},
+      {"im2gps3k", 2'997, "im2gps3ktest", {"im2gps3k_places365.csv", "im2gps3k.csv", "info.json"}, false},
       {"yfcc4k", 4'536, "yfcc4k", {"yfcc4k_places365.csv", "yfcc4k.csv", "info.txt"}, true},
       {"yfcc26k", 25'600, "yfcc26k", {"yfcc25600_places365.csv", "yfcc26k.csv"}, true},
   };
@@ -97,6 +98,8 @@ int ImportBenchmark(const std::string& name, const std::vector<std::string>& arg
   ImportTable table;
   table.path = options.Has("csv") ? options.Get<std::string>("csv") : FindTable(root, benchmark);
   if (table.path.ends_with(".txt")) table.csv = {'\t', InfoColumns()};
+  if (table.path.ends_with(".json"))
+    table.text = InfoJsonToCsv(ReadFileToString(table.path, 64 << 20), table.path);
   table.layout = [&](const CsvReader& csv) { return MakeBenchmarkLayout(csv, benchmark.photo_id_key); };
   table.check = [&](int64_t rows, ImportReport& report) { CheckTable(benchmark, table.path, rows, report); };
   const auto source = [&](const std::vector<std::string>& ids) {

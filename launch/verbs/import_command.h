@@ -26,6 +26,7 @@ std::vector<std::string> FindFiles(const std::string& folder,
 
 // One source each; arguments after its name.
 int ImportBenchmark(const std::string& name, const std::vector<std::string>& arguments);
+int ImportStreet360loc(const std::vector<std::string>& arguments);
 int ImportStreetscapes(const std::vector<std::string>& arguments);
 int ImportCoordinates(const std::vector<std::string>& arguments);
 

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "base/csv.h"
-#include "tests/unit/base/memory_file.h"
+#include "base/memory_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace graticule;

@@ -2,8 +2,8 @@
 #include <string>
 #include <vector>
 
+#include "base/memory_file.h"
 #include "data/import/archive.h"
-#include "tests/unit/base/memory_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace graticule;

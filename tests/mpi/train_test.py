@@ -111,6 +111,22 @@ class Ranks(unittest.TestCase):
         self.assertEqual(self.samples("blocks1"), self.samples("blocks2"))
         self.assertEqual(len(set(self.samples("blocks1"))), 12)
 
+    def test_shards_staged_on_the_nodes_disk_train_the_same(self):
+        stage = self.world.folder / "disk" / "stage"
+        self.train("direct", ranks=2)
+        for name in ("staged", "again"):
+            done = self.world.train(name, f"data.stage={stage}", ranks=2, steps=12)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(self.world.losses(name), self.world.losses("direct"))
+            shards = json.loads((self.world.folder / "data" / "manifest.json").read_text())["shards"]
+            copies = sorted(path.name for path in stage.iterdir() if path.name != ".lock")
+            self.assertEqual(copies, sorted(shard["sha256"] for shard in shards))
+            self.assertIn(f"{len(shards)} shards lie in {stage}", done.stderr)
+            self.assertNotIn("source is read", done.stderr)
+        refused = self.world.train("refused", f"data.stage={stage}", "data.stage_gb=1e-6", ranks=2, steps=12)
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        self.assertIn("data.stage_gb allows 0.000", refused.stderr)
+
     def test_accumulation_does_not_change_the_losses(self):
         self.train("whole", ranks=2, steps=8)
         self.train("parts", "train.micro_batch=3", ranks=2, steps=8)

@@ -1,6 +1,7 @@
 """Generated downloads in the real layouts, each with the defects that real ones have, imported by the program. Expected
 counts are written down by hand; stored values are read back with h5py."""
 import csv
+import html
 import io
 import json
 import os
@@ -138,6 +139,10 @@ def test_what_was_imported_can_be_looked_at_credited_and_checked(osv, tmp_path):
     side = Image.open(io.BytesIO(jpeg(5))).convert("RGB").resize((213, 160), Image.BICUBIC).crop((26, 0, 186, 160))
     difference = np.abs(np.asarray(sheet.crop((480, 0, 640, 160)), float) - np.asarray(side, float))
     assert difference.mean() < 12 < np.abs(np.asarray(whole.resize((160, 160)), float) - np.asarray(side, float)).mean()
+    legend = tool("inspect", out, "--legend")["legend"]
+    assert legend["/aux/climate"] == [{"code": 15, "name": "Cfb temperate, no dry season, warm summer", "records": 7}]
+    assert legend["/adm/country_iso"] == [{"code": 516, "name": "NA", "records": 2}, {"code": 554, "name": "NZ", "records": 5}]
+    assert legend["/aux/drive_left"] == [{"code": 1, "name": "left", "records": 7}] and "/scene/s365" not in legend
     credits = tool("attribution", out, "--out", tmp_path / "who.csv")
     assert credits["records_by_licence"] == {"CC-BY-SA-4.0": 7}
     rows = list(csv.DictReader(open(tmp_path / "who.csv", newline="")))
@@ -231,6 +236,95 @@ def test_im2gps3k_counts_what_its_table_does_not_know(tmp_path):
         r[2] = "-157.9"
     write_csv(root / "im2gps3k_places365.csv", header, rows)
     assert "swapped" in run("im2gps3k", "--root", root, "--out", tmp_path / "swapped", code=3)["error"]["hint"]
+
+
+def test_im2gps_reads_the_info_json_of_osv(tmp_path):
+    root, names = tmp_path / "im2gps", [f"{2000 + k}_a_b_9@N00.jpg" for k in range(50)]
+    info = {name: ["tags: x, y", "views: 3", f"latitude: {-33.5 + k}", f"longitude: {151.25 - k}", "accuracy: 16", "url: http://x/?a,b"]
+            for k, name in enumerate(names)}
+    info[names[2]] = []                                                    # nothing known: no row
+    info[names[3]][2:4] = info[names[3]][3:1:-1]                           # not in their places
+    info[names[4]] = ["latitude: 1", "longitude: 2"]                       # too short
+    info[names[5]][2] = "latitude: -12.5\n"
+    info["9999_gone.jpg"] = ["latitude: 1", "longitude: 2", "", ""]
+    put(root / "info.json", json.dumps(info).encode())
+    for k, name in enumerate(names):
+        put(root / "images" / name, jpeg(k))
+    result = run("im2gps", "--root", root, "--out", tmp_path / "out")
+    assert result["records"] == 47
+    assert result["reasons"] == {"bad_coordinates": 2, "row_without_file": 1, "unexpected_row_count": 1}
+    kept = [k for k in range(50) if k not in (2, 3, 4)]
+    assert column(tmp_path / "out", "/geo/lat").tolist() == [-12.5 if k == 5 else -33.5 + k for k in kept]
+    assert column(tmp_path / "out", "/geo/lon").tolist() == [151.25 - k for k in kept]
+    for text, words in ((b"[1]", "object"), (b'{"a.jpg": 3}', "a.jpg"), (b'{"a.jpg": [', "JSON"), (b"[" * 100_000, "JSON")):
+        put(root / "info.json", text)
+        assert words in run("im2gps", "--root", root, "--out", tmp_path / "bad", code=3)["error"]["message"]
+
+
+def workbook(path, rows, sheet="Sheet1"):
+    """As spreadsheet programs write it: texts shared, numbers in place, every cell with its reference."""
+    shared, lines = {}, []
+    for r, row in enumerate(rows, 1):
+        cells = []
+        for c, value in enumerate(row):
+            where = f'r="{chr(65 + c)}{r}"'
+            if isinstance(value, str):
+                cells.append(f'<c {where} t="s"><v>{shared.setdefault(value, len(shared))}</v></c>')
+            elif value is not None:
+                cells.append(f"<c {where}><v>{value!r}</v></c>")
+        lines.append(f'<row r="{r}">{"".join(cells)}</row>')
+    main, office = "http://schemas.openxmlformats.org/spreadsheetml/2006/main", "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/workbook.xml", f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets><sheet name="{sheet}" sheetId="1" r:id="rId1"/></sheets></workbook>')
+        archive.writestr("xl/_rels/workbook.xml.rels", '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
+                         f'<Relationship Id="rId1" Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>')
+        archive.writestr("xl/worksheets/sheet1.xml", f'<worksheet xmlns="{main}"><sheetData>{"".join(lines)}</sheetData></worksheet>')
+        texts = "".join(f"<si><t>{html.escape(text)}</t></si>" for text in shared)
+        archive.writestr("xl/sharedStrings.xml", f'<sst xmlns="{main}">{texts}</sst>')
+
+
+def texts_of(folder):
+    with h5py.File(next(folder.glob("*.h5"))) as shard:
+        data, off = shard["/text/data"][:].tobytes(), shard["/text/off"][:]
+    return [data[a:b].decode() for a, b in zip(off, off[1:])]
+
+
+def test_street360loc_keeps_places_views_and_descriptions(tmp_path):
+    root, lat, lon = tmp_path / "s360", {1: 40.4406, 3079: 28.5383, 4000: 28.54, 6000: 40.78}, {1: -79.9959, 3079: -81.3792, 4000: -81.38, 6000: -73.97}
+    rows = [["index", "pos", "x", "y", "z", "text_description"]]
+    for index in lat:
+        a, b = np.radians(lat[index]), np.radians(lon[index])
+        for pos in (1, 2, 3, 4):
+            xyz = 6365000 * np.array([np.cos(a) * np.cos(b), np.cos(a) * np.sin(b), np.sin(a)]) + (0.0004 if pos == 4 else 0)
+            rows.append([f"{index:06d}", pos, *map(float, xyz), f"From left to right: view {pos} of {index}, “a café” & <sign>, 1. red"])
+            put(root / f"Street360Loc_images/{index:06d}_{pos}.jpg", jpeg(index * 10 + pos))
+    rows[2][5] = "I’m unable to view the image, but I can help."
+    rows[3][5] = "I'm sorry, but I can't directly analyze images."
+    rows[8][2] += 500                                        # off the sphere
+    (root / "Street360Loc_images/003079_3.jpg").unlink()
+    workbook(root / "dataset/train_description.xlsx", rows)
+    result = run("street360loc", "--root", root, "--split", "train", "--out", tmp_path / "out")
+    assert result["reasons"] == {"refused_description": 2, "bad_coordinates": 1, "place_of_two_splits": 4, "row_without_file": 1,
+                                 "place_without_four_views": 1, "unexpected_row_count": 1}
+    kept = [(1, p) for p in (1, 2, 3, 4)] + [(3079, 1), (3079, 2)] + [(6000, p) for p in (1, 2, 3, 4)]
+    out = tmp_path / "out"
+    assert column(out, "/id/u64").tolist() == [i for i, _ in kept] and column(out, "/seq/index").tolist() == [p for _, p in kept]
+    assert np.abs(column(out, "/geo/lat") - [lat[i] for i, _ in kept]).max() < 1e-9 and np.abs(column(out, "/geo/lon") - [lon[i] for i, _ in kept]).max() < 1e-9
+    assert len({*zip(column(out, "/geo/lat"), column(out, "/geo/lon"))}) == 3, "a place is where its first view is"
+    assert names(out, "city", column(out, "/adm/city")) == ["Pittsburgh"] * 4 + ["Orlando"] * 2 + ["New York"] * 4
+    places = column(out, "/seq/hash")
+    assert len(set(places)) == 3 and (places[:4] == places[0]).all() and 0 not in places
+    assert texts_of(out) == ["" if (i, p) in ((1, 2), (1, 3)) else f"From left to right: view {p} of {i}, “a café” & <sign>, 1. red" for i, p in kept]
+    assert tool("inspect", out, "--record", 5)["/text"] == texts_of(out)[5]
+    assert tool("inspect", out, "--record", 5)["id"] == "003079_2"
+    every = run("street360loc", "--root", root, "--out", tmp_path / "all", "--keep-refusals", "--keep-overlap")
+    assert every["records"] == 14 and texts_of(tmp_path / "all")[1].startswith("I’m unable")
+    assert "--split" in run("street360loc", "--root", root, "--split", "dev", "--out", tmp_path / "x", code=2)["error"]["message"]
+    workbook(root / "dataset/val_description.xlsx", [["index", "pos", "x", "y", "text_description"]])
+    assert '"z"' in run("street360loc", "--root", root, "--split", "val", "--out", tmp_path / "x", code=3)["error"]["message"]
+    put(root / "dataset/test_description.xlsx", b"PK no zip")
+    assert "zip" in run("street360loc", "--root", root, "--split", "test", "--out", tmp_path / "x", code=3)["error"]["message"]
 
 
 def test_yfcc4k_in_its_three_forms_and_not_in_that_of_yfcc26k(tmp_path):

@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "base/error.h"
 #include "base/hash.h"
 #include "data/loader/sample_weights.h"
 #include "trainer/cuda_module.h"
 #include "trainer/recipes/registry.h"
+#include "trainer/run/node_stage.h"
 
 namespace graticule {
 
@@ -25,13 +27,12 @@ void CheckNeighbours(const Dataset& dataset) {
               "data.block", "set data.block.records=0, or import the records in a random order");
 }
 
-}  // namespace
-
-TrainingData TrainingData::Open(const RootConfig& config) {
+TrainingData OpenFrom(const RootConfig& config, const std::string& stage) {
   TrainingData data;
-  data.train =
-      Dataset::Open(config.data.train, {.split = config.data.train_split, .share = config.data.share});
-  if (!config.data.val.empty()) data.val = Dataset::Open(config.data.val, {.split = config.data.val_split});
+  data.train = Dataset::Open(config.data.train,
+                             {.split = config.data.train_split, .share = config.data.share, .stage = stage});
+  if (!config.data.val.empty())
+    data.val = Dataset::Open(config.data.val, {.split = config.data.val_split, .stage = stage});
   const int64_t size = config.model.vision.image_size;
   if (!config.data.train_embeddings.empty()) {
     data.train_embeddings = EmbeddingStore::Open(config.data.train_embeddings, data.train);
@@ -49,6 +50,10 @@ TrainingData TrainingData::Open(const RootConfig& config) {
   data.coverage = CheckCoverage(config, *data.train);
   return data;
 }
+
+}  // namespace
+
+TrainingData TrainingData::Open(const RootConfig& config) { return OpenFrom(config, ""); }
 
 std::string TrainingData::Sha256() const {
   if (train_embeddings == nullptr) return train->Sha256();
@@ -72,13 +77,13 @@ void CheckTower(const EmbeddingStore& embeddings, const Recipe& recipe, const st
 
 TrainingData TrainingData::OpenCollective(const RootConfig& config, Communicator& control) {
   // The others wait: a mistake is reported by rank 0 alone, and its reads fill the page cache of the node.
-  if (control.rank() == 0) {
-    TrainingData data = Open(config);
-    control.Barrier();
-    return data;
-  }
+  std::optional<TrainingData> data;
+  if (control.rank() == 0) data = Open(config);
   control.Barrier();
-  return Open(config);
+  if (config.data.stage.empty()) return data ? std::move(*data) : Open(config);
+  data.reset();
+  StageCollective(config.data, config.log.quiet, control);
+  return OpenFrom(config, config.data.stage);
 }
 
 c10::Device DeviceOf(const World& world) {

@@ -30,7 +30,9 @@ struct TrainingData {
   std::shared_ptr<const CellTable> cells;
   std::vector<std::string> coverage;  // one line per label column in use
 
+  // Reads the datasets where they are.
   static TrainingData Open(const RootConfig& config);
+  // With data.stage: copies the shards to this node's disk first, once per node, and reads them there.
   static TrainingData OpenCollective(const RootConfig& config, Communicator& control);
   std::string Sha256() const;  // of what is trained on
 };

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/base/failure_of.h"
-#include "tests/unit/base/memory_file.h"
+#include "base/memory_file.h"
 
 namespace graticule {
 namespace {

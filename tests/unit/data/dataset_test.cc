@@ -46,6 +46,31 @@ TEST(Dataset, ServesRecordsInOrderAcrossShards) {
   EXPECT_NE(FailureOf([&] { dataset->Coverage("nonsense"); }).find("nonsense"), std::string::npos);
 }
 
+TEST(Dataset, KeepsWhatIsWrittenAboutEachImage) {
+  const TemporaryFolder folder;
+  Dictionaries none;
+  DatasetWriter writer(PosixFs(), folder / "d", {.dataset = "told", .records_per_shard = 2}, none);
+  const std::string texts[] = {"a caf\xC3\xA9,\nand a sign", "", "third", "", ""};  // the last shard has none
+  for (int64_t i = 0; i < 5; ++i) writer.Append("r", TinyImage(i), {}, TinyRow(i), texts[i]);
+  EXPECT_EQ(writer.Finish().shards.size(), 3u);
+  const auto dataset = Dataset::Open({folder / "d"});
+  for (int64_t i = 0; i < 5; ++i) EXPECT_EQ(dataset->text(i), texts[i]);
+}
+
+TEST(Dataset, OfTheFirstMinorVersionStillOpens) {
+  const TemporaryFolder folder;
+  WriteTinyDataset(folder / "d", 7, 3);
+  const std::string path = folder / "d/manifest.json";
+  std::string manifest = ReadFileToString(path);
+  const std::string now = "\"version_minor\": 1";
+  ASSERT_NE(manifest.find(now), manifest.npos);
+  manifest.replace(manifest.find(now), now.size(), "\"version_minor\": 0");
+  WriteFileAtomically(PosixFs(), path, manifest);
+  const auto dataset = Dataset::Open({folder / "d"});
+  EXPECT_EQ(dataset->size(), 7);
+  EXPECT_EQ(dataset->text(6), "") << "1.0 knew no texts";
+}
+
 TEST(Dataset, ConcatenatesFoldersInTheOrderGiven) {
   const TemporaryFolder folder;
   WriteTinyDataset(folder / "a", 7, 3);

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/unit/base/memory_file.h"
+#include "base/memory_file.h"
 
 namespace graticule {
 namespace {

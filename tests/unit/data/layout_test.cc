@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "tests/unit/base/failure_of.h"
-#include "tests/unit/base/memory_file.h"
+#include "base/memory_file.h"
 #include "tests/unit/data/tiny_dataset.h"
 
 namespace graticule {

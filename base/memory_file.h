@@ -1,4 +1,5 @@
-// A string as a ReadableFile.
+// A string as a ReadableFile: for tables made in memory, tests and fuzzing. Owns the text; ReadAt is
+// thread-safe. The caller stays within size().
 #pragma once
 
 #include <cstring>

@@ -1,0 +1,213 @@
+#include "data/stage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <tuple>
+
+#include "base/file_lock.h"
+#include "base/hash.h"
+#include "data/shard/shard_reader.h"
+
+namespace graticule {
+namespace {
+
+constexpr char kPart[] = ".part";
+constexpr size_t kHashDigits = 64;
+
+bool IsCopy(const std::string& name) {
+  return name.size() == kHashDigits && std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+         });
+}
+
+// 0 where there is no such file: another process may remove it at any time.
+uint64_t BytesAt(const std::string& path) {
+  std::error_code gone;
+  const uint64_t bytes = std::filesystem::file_size(path, gone);
+  return gone ? 0 : bytes;
+}
+
+double Gigabytes(uint64_t bytes) { return static_cast<double>(bytes) / 1e9; }
+
+class Stager {
+ public:
+  Stager(FileSystem& fs, const std::vector<std::string>& datasets, const StageOptions& options);
+  StageResult Run();
+
+ private:
+  struct Source {
+    std::string folder;
+    ShardEntry entry;
+  };
+  std::string PathOf(const ShardEntry& shard) const { return JoinPath(options_.folder, shard.sha256); }
+  bool IsSound(const ShardEntry& shard) const;
+  void Report() const;
+  void Touch() const;
+  void Clear();
+  void MakeRoom();
+  void Copy(const Source& source);
+
+  FileSystem& fs_;
+  const StageOptions& options_;
+  std::map<std::string, Source> wanted_;  // by SHA-256
+  std::vector<const Source*> missing_;
+  uint64_t total_ = 0;  // bytes wanted
+  StageResult result_;
+};
+
+Stager::Stager(FileSystem& fs, const std::vector<std::string>& datasets, const StageOptions& options)
+    : fs_(fs), options_(options) {
+  for (const std::string& folder : datasets) {
+    for (const ShardEntry& entry : ReadManifest(folder).shards) {
+      if (wanted_.try_emplace(entry.sha256, Source{folder, entry}).second) total_ += entry.size;
+    }
+  }
+  if (options_.limit_bytes > 0 && total_ > options_.limit_bytes) {
+    throw Error(ErrorCode::kUsage,
+                fmt::format("the shards take {:.3f} GB, data.stage_gb allows {:.3f}", Gigabytes(total_),
+                            Gigabytes(options_.limit_bytes)),
+                options_.folder,
+                "Raise data.stage_gb, or leave data.stage empty to read from where they are.");
+  }
+  result_.shards = static_cast<int64_t>(wanted_.size());
+}
+
+// The images were hashed on the way in and are checked again at each read; what is small is checked now.
+bool Stager::IsSound(const ShardEntry& shard) const {
+  try {
+    return BytesAt(PathOf(shard)) == shard.size &&
+           HeadSha256(*fs_.Open(PathOf(shard)), shard.img_abs_off, shard.img_bytes) == shard.head_sha256;
+  } catch (const Error&) {
+    return false;  // removed or unreadable: copied anew
+  }
+}
+
+void Stager::Report() const {
+  if (!options_.progress) return;
+  uint64_t done = 0;
+  for (const auto& [hash, source] : wanted_) {
+    const uint64_t whole = BytesAt(PathOf(source.entry));
+    done += whole > 0 ? whole : BytesAt(PathOf(source.entry) + kPart);
+  }
+  options_.progress(done, total_);
+}
+
+// The time of the last change is the time of the last use: copies never change.
+void Stager::Touch() const {
+  for (const auto& [hash, source] : wanted_) {
+    std::error_code gone;
+    std::filesystem::last_write_time(PathOf(source.entry), std::filesystem::file_time_type::clock::now(),
+                                     gone);
+  }
+}
+
+// What a killed process left, and copies that are wanted and damaged.
+void Stager::Clear() {
+  for (const std::string& name : fs_.List(options_.folder)) {
+    if (name.ends_with(kPart) && IsCopy(name.substr(0, name.size() - std::string(kPart).size())))
+      fs_.Remove(JoinPath(options_.folder, name));
+  }
+  for (const Source* source : missing_) fs_.Remove(PathOf(source->entry));
+}
+
+void Stager::MakeRoom() {
+  struct Old {
+    std::filesystem::file_time_type used;
+    std::string name;
+    uint64_t bytes;
+  };
+  std::vector<Old> others;
+  uint64_t need = 0, kept = 0;
+  for (const Source* source : missing_) need += source->entry.size;
+  for (const std::string& name : fs_.List(options_.folder)) {
+    if (!IsCopy(name)) continue;
+    const std::string path = JoinPath(options_.folder, name);
+    const uint64_t bytes = BytesAt(path);
+    kept += bytes;
+    std::error_code gone;
+    if (!wanted_.contains(name))
+      others.push_back({std::filesystem::last_write_time(path, gone), name, bytes});
+  }
+  std::sort(others.begin(), others.end(),
+            [](const Old& x, const Old& y) { return std::tie(x.used, x.name) < std::tie(y.used, y.name); });
+  uint64_t free = fs_.FreeBytes(options_.folder), removable = 0;
+  for (const Old& other : others) removable += other.bytes;
+  if (free + removable < need) {
+    throw Error(ErrorCode::kCheckpoint,
+                fmt::format("{:.3f} GB are still to be copied, the disk has room for {:.3f}", Gigabytes(need),
+                            Gigabytes(free + removable)),
+                options_.folder, "Free space there, choose another data.stage, or leave it empty.");
+  }
+  for (const Old& other : others) {
+    const bool over = options_.limit_bytes > 0 && kept + need > options_.limit_bytes;
+    if (!over && free >= need) break;
+    fs_.Remove(JoinPath(options_.folder, other.name));
+    kept -= other.bytes;
+    free += other.bytes;
+    ++result_.removed;
+  }
+}
+
+void Stager::Copy(const Source& source) {
+  const std::string from = JoinPath(source.folder, source.entry.file), to = PathOf(source.entry);
+  CheckSize(source.folder, source.entry);
+  const std::unique_ptr<ReadableFile> in = fs_.Open(from);
+  const std::unique_ptr<WritableFile> out = fs_.Create(to + kPart);
+  class Sha256 hash;
+  std::vector<char> buffer(std::min<uint64_t>(8 << 20, source.entry.size));
+  for (uint64_t at = 0; at < source.entry.size; at += buffer.size()) {
+    const size_t bytes = std::min<uint64_t>(buffer.size(), source.entry.size - at);
+    in->ReadAt(at, buffer.data(), bytes);
+    hash.Update(buffer.data(), bytes);
+    out->Append(buffer.data(), bytes);
+    Report();
+  }
+  out->Sync();
+  out->Close();
+  const std::string found = hash.HexDigest();
+  if (found != source.entry.sha256) {
+    fs_.Remove(to + kPart);
+    throw Error(ErrorCode::kData,
+                fmt::format("SHA-256 is {}, the manifest says {}", found, source.entry.sha256), from,
+                "The bytes changed since the import; fetch the file again.");
+  }
+  fs_.Rename(to + kPart, to);
+  ++result_.copied;
+}
+
+StageResult Stager::Run() {
+  fs_.MakeDirs(options_.folder);
+  for (const auto& [hash, source] : wanted_) {
+    if (!IsSound(source.entry)) missing_.push_back(&source);
+  }
+  if (!missing_.empty()) {
+    const FileLock lock(JoinPath(options_.folder, ".lock"), [this] { Report(); });
+    // Those that another process copied in the meantime bear their name rightly.
+    std::erase_if(missing_, [this](const Source* source) { return IsSound(source->entry); });
+    Clear();
+    if (!missing_.empty()) MakeRoom();
+    for (const Source* source : missing_) Copy(*source);
+    fs_.SyncDir(options_.folder);
+  }
+  Report();
+  Touch();
+  return result_;
+}
+
+}  // namespace
+
+StageResult StageShards(FileSystem& fs, const std::vector<std::string>& datasets,
+                        const StageOptions& options) {
+  return Stager(fs, datasets, options).Run();
+}
+
+ShardEntry StagedEntry(const ShardEntry& shard) {
+  ShardEntry entry = shard;
+  entry.file = shard.sha256;
+  return entry;
+}
+
+}  // namespace graticule
