@@ -38,7 +38,7 @@ struct DatasetOptions {
   double share = 1;  // keep this share of what is left, by a hash of each image (CRC-32C and length)
   bool without_images = false;  // keep records that have no image: places to build cells and galleries from
   bool keys = false;            // read what keys() gives: three numbers a record, from every shard
-  std::string stage;  // folder of copies that StageShards made; empty: shards are read where they are
+  std::string stage;  // folder of copies that StageFiles made; empty: shards are read where they are
 };
 
 // Thrown by ReadImage when the bytes of one record are bad (CRC): the loader quarantines and replaces it.

@@ -34,52 +34,49 @@ double Gigabytes(uint64_t bytes) { return static_cast<double>(bytes) / 1e9; }
 
 class Stager {
  public:
-  Stager(FileSystem& fs, const std::vector<std::string>& datasets, const StageOptions& options);
+  Stager(FileSystem& fs, const std::vector<StagedFile>& files, const StageOptions& options);
   StageResult Run();
 
  private:
-  struct Source {
-    std::string folder;
-    ShardEntry entry;
-  };
-  std::string PathOf(const ShardEntry& shard) const { return JoinPath(options_.folder, shard.sha256); }
-  bool IsSound(const ShardEntry& shard) const;
+  std::string PathOf(const StagedFile& file) const { return JoinPath(options_.folder, file.file.sha256); }
+  bool IsSound(const StagedFile& file) const;
   void Report() const;
   void Touch() const;
   void Clear();
   void MakeRoom();
-  void Copy(const Source& source);
+  void Copy(const StagedFile& source);
 
   FileSystem& fs_;
   const StageOptions& options_;
-  std::map<std::string, Source> wanted_;  // by SHA-256
-  std::vector<const Source*> missing_;
+  std::map<std::string, StagedFile> wanted_;  // by SHA-256
+  std::vector<const StagedFile*> missing_;
   uint64_t total_ = 0;  // bytes wanted
   StageResult result_;
 };
 
-Stager::Stager(FileSystem& fs, const std::vector<std::string>& datasets, const StageOptions& options)
+Stager::Stager(FileSystem& fs, const std::vector<StagedFile>& files, const StageOptions& options)
     : fs_(fs), options_(options) {
-  for (const std::string& folder : datasets) {
-    for (const ShardEntry& entry : ReadManifest(folder).shards) {
-      if (wanted_.try_emplace(entry.sha256, Source{folder, entry}).second) total_ += entry.size;
-    }
+  for (const StagedFile& file : files) {
+    if (wanted_.try_emplace(file.file.sha256, file).second) total_ += file.file.size;
   }
   if (options_.limit_bytes > 0 && total_ > options_.limit_bytes) {
     throw Error(ErrorCode::kUsage,
-                fmt::format("the shards take {:.3f} GB, data.stage_gb allows {:.3f}", Gigabytes(total_),
+                fmt::format("the files take {:.3f} GB, data.stage_gb allows {:.3f}", Gigabytes(total_),
                             Gigabytes(options_.limit_bytes)),
                 options_.folder,
                 "Raise data.stage_gb, or leave data.stage empty to read from where they are.");
   }
-  result_.shards = static_cast<int64_t>(wanted_.size());
+  result_.files = static_cast<int64_t>(wanted_.size());
 }
 
-// The images were hashed on the way in and are checked again at each read; what is small is checked now.
-bool Stager::IsSound(const ShardEntry& shard) const {
+// The bytes were hashed on the way in, and images and pages are checked again when they are read; what is
+// small is checked now.
+bool Stager::IsSound(const StagedFile& file) const {
   try {
-    return BytesAt(PathOf(shard)) == shard.size &&
-           HeadSha256(*fs_.Open(PathOf(shard)), shard.img_abs_off, shard.img_bytes) == shard.head_sha256;
+    if (BytesAt(PathOf(file)) != file.file.size) return false;
+    if (!file.shard) return true;
+    return HeadSha256(*fs_.Open(PathOf(file)), file.shard->img_abs_off, file.shard->img_bytes) ==
+           file.shard->head_sha256;
   } catch (const Error&) {
     return false;  // removed or unreadable: copied anew
   }
@@ -89,8 +86,8 @@ void Stager::Report() const {
   if (!options_.progress) return;
   uint64_t done = 0;
   for (const auto& [hash, source] : wanted_) {
-    const uint64_t whole = BytesAt(PathOf(source.entry));
-    done += whole > 0 ? whole : BytesAt(PathOf(source.entry) + kPart);
+    const uint64_t whole = BytesAt(PathOf(source));
+    done += whole > 0 ? whole : BytesAt(PathOf(source) + kPart);
   }
   options_.progress(done, total_);
 }
@@ -99,8 +96,7 @@ void Stager::Report() const {
 void Stager::Touch() const {
   for (const auto& [hash, source] : wanted_) {
     std::error_code gone;
-    std::filesystem::last_write_time(PathOf(source.entry), std::filesystem::file_time_type::clock::now(),
-                                     gone);
+    std::filesystem::last_write_time(PathOf(source), std::filesystem::file_time_type::clock::now(), gone);
   }
 }
 
@@ -110,7 +106,7 @@ void Stager::Clear() {
     if (name.ends_with(kPart) && IsCopy(name.substr(0, name.size() - std::string(kPart).size())))
       fs_.Remove(JoinPath(options_.folder, name));
   }
-  for (const Source* source : missing_) fs_.Remove(PathOf(source->entry));
+  for (const StagedFile* source : missing_) fs_.Remove(PathOf(*source));
 }
 
 void Stager::MakeRoom() {
@@ -121,7 +117,7 @@ void Stager::MakeRoom() {
   };
   std::vector<Old> others;
   uint64_t need = 0, kept = 0;
-  for (const Source* source : missing_) need += source->entry.size;
+  for (const StagedFile* source : missing_) need += source->file.size;
   for (const std::string& name : fs_.List(options_.folder)) {
     if (!IsCopy(name)) continue;
     const std::string path = JoinPath(options_.folder, name);
@@ -151,15 +147,15 @@ void Stager::MakeRoom() {
   }
 }
 
-void Stager::Copy(const Source& source) {
-  const std::string from = JoinPath(source.folder, source.entry.file), to = PathOf(source.entry);
-  CheckSize(source.folder, source.entry);
+void Stager::Copy(const StagedFile& source) {
+  const std::string from = JoinPath(source.folder, source.file.file), to = PathOf(source);
+  CheckSize(source.folder, source.file);
   const std::unique_ptr<ReadableFile> in = fs_.Open(from);
   const std::unique_ptr<WritableFile> out = fs_.Create(to + kPart);
   class Sha256 hash;
-  std::vector<char> buffer(std::min<uint64_t>(8 << 20, source.entry.size));
-  for (uint64_t at = 0; at < source.entry.size; at += buffer.size()) {
-    const size_t bytes = std::min<uint64_t>(buffer.size(), source.entry.size - at);
+  std::vector<char> buffer(std::min<uint64_t>(8 << 20, source.file.size));
+  for (uint64_t at = 0; at < source.file.size; at += buffer.size()) {
+    const size_t bytes = std::min<uint64_t>(buffer.size(), source.file.size - at);
     in->ReadAt(at, buffer.data(), bytes);
     hash.Update(buffer.data(), bytes);
     out->Append(buffer.data(), bytes);
@@ -168,10 +164,10 @@ void Stager::Copy(const Source& source) {
   out->Sync();
   out->Close();
   const std::string found = hash.HexDigest();
-  if (found != source.entry.sha256) {
+  if (found != source.file.sha256) {
     fs_.Remove(to + kPart);
     throw Error(ErrorCode::kData,
-                fmt::format("SHA-256 is {}, the manifest says {}", found, source.entry.sha256), from,
+                fmt::format("SHA-256 is {}, the manifest says {}", found, source.file.sha256), from,
                 "The bytes changed since the import; fetch the file again.");
   }
   fs_.Rename(to + kPart, to);
@@ -181,15 +177,15 @@ void Stager::Copy(const Source& source) {
 StageResult Stager::Run() {
   fs_.MakeDirs(options_.folder);
   for (const auto& [hash, source] : wanted_) {
-    if (!IsSound(source.entry)) missing_.push_back(&source);
+    if (!IsSound(source)) missing_.push_back(&source);
   }
   if (!missing_.empty()) {
     const FileLock lock(JoinPath(options_.folder, ".lock"), [this] { Report(); });
     // Those that another process copied in the meantime bear their name rightly.
-    std::erase_if(missing_, [this](const Source* source) { return IsSound(source->entry); });
+    std::erase_if(missing_, [this](const StagedFile* source) { return IsSound(*source); });
     Clear();
     if (!missing_.empty()) MakeRoom();
-    for (const Source* source : missing_) Copy(*source);
+    for (const StagedFile* source : missing_) Copy(*source);
     fs_.SyncDir(options_.folder);
   }
   Report();
@@ -199,9 +195,16 @@ StageResult Stager::Run() {
 
 }  // namespace
 
-StageResult StageShards(FileSystem& fs, const std::vector<std::string>& datasets,
-                        const StageOptions& options) {
-  return Stager(fs, datasets, options).Run();
+std::vector<StagedFile> ShardFiles(const std::vector<std::string>& datasets) {
+  std::vector<StagedFile> files;
+  for (const std::string& folder : datasets) {
+    for (const ShardEntry& entry : ReadManifest(folder).shards) files.push_back({folder, entry, entry});
+  }
+  return files;
+}
+
+StageResult StageFiles(FileSystem& fs, const std::vector<StagedFile>& files, const StageOptions& options) {
+  return Stager(fs, files, options).Run();
 }
 
 ShardEntry StagedEntry(const ShardEntry& shard) {

@@ -1,18 +1,21 @@
-// Shards on the disk of the node: copied there once, before training reads them at random.
+// Shards, and parts of embedding stores, on the disk of the node: copied there once, before training reads
+// them at random.
 //
-// A copy bears the SHA-256 of its shard as its name, and it bears it only after the bytes on their way were
+// A copy bears the SHA-256 of its file as its name, and it bears it only after the bytes on their way were
 // hashed, synced and found equal to the manifest. A process killed in the middle leaves whole copies and one
 // `.part`, which the next one throws away. One process at a time copies (a lock in the folder); the others
 // wait and find the work done. Where copies would exceed the limit or the disk, those used longest ago go
-// first; a copy of the shards asked for never does.
+// first; a copy of the files asked for never does.
 //
-// A copy may vanish or be damaged at any time: readers then take the source (data/dataset.cc). Other files in
-// the folder are left alone. Throws Error(kUsage) when the shards alone exceed the limit, Error(kCheckpoint)
-// when the disk has no room or cannot be written, Error(kData) for a source that differs from its manifest.
+// A copy may vanish or be damaged at any time: readers then take the source (data/dataset.cc,
+// data/embedding/). Other files in the folder are left alone. Throws Error(kUsage) when the files alone
+// exceed the limit, Error(kCheckpoint) when the disk has no room or cannot be written, Error(kData) for a
+// source that differs from its manifest.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,14 +32,22 @@ struct StageOptions {
 };
 
 struct StageResult {
-  int64_t shards = 0;   // of the datasets, each content once
+  int64_t files = 0;    // that were asked for, each content once
   int64_t copied = 0;   // by this call
-  int64_t removed = 0;  // copies of other datasets
+  int64_t removed = 0;  // copies of other files
 };
 
-// Copies what is missing of the shards of these dataset folders. Several processes may call this at once.
-StageResult StageShards(FileSystem& fs, const std::vector<std::string>& datasets,
-                        const StageOptions& options);
+struct StagedFile {
+  std::string folder;
+  HashedFile file;
+  std::optional<ShardEntry> shard;  // what it is, where it is one: its head is checked too
+};
+
+// The shards of these dataset folders.
+std::vector<StagedFile> ShardFiles(const std::vector<std::string>& datasets);
+
+// Copies what is missing of these files. Several processes may call this at once.
+StageResult StageFiles(FileSystem& fs, const std::vector<StagedFile>& files, const StageOptions& options);
 
 // The entry under which the copy of a shard is opened, in the stage's folder.
 ShardEntry StagedEntry(const ShardEntry& shard);

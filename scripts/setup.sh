@@ -86,9 +86,10 @@ if [[ $cuda == yes ]]; then
   fi
 fi
 if [[ $oracles == yes ]] && ! has "$deps/oracles" "$ORACLE_WHEELS"; then
-  say "installing the reference implementations (about 5 GB, a few minutes)"
-  rm -rf "$deps/oracles"
-  python3 -m venv "$deps/oracles"
+  say "installing the reference implementations (about 5 GB, a few minutes; after a change of pins only what changed)"
+  # A folder that was moved keeps scripts that no longer start.
+  "$deps/oracles/bin/pip" --version >/dev/null 2>&1 || { rm -rf "$deps/oracles"; python3 -m venv "$deps/oracles"; }
+  rm -f "$deps/oracles/.pins"
   # shellcheck disable=SC2086
   "$deps/oracles/bin/pip" install -q --disable-pip-version-check --only-binary=:all: $ORACLE_WHEELS
   printf %s "$ORACLE_WHEELS" >"$deps/oracles/.pins"

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/log.h"
 
 namespace graticule {
 namespace {
@@ -29,10 +30,33 @@ void CheckSameKind(const std::string& store, EmbeddingPlan plan, const Embedding
               "Make all stores of a run with the same `graticule embed` options.");
 }
 
+std::unique_ptr<const EmbeddingPartReader> OpenPart(const std::string& folder, const std::string& stage,
+                                                    const EmbeddingManifest& manifest, int64_t shard) {
+  const std::string source = JoinPath(folder, EmbeddingPartName(shard));
+  if (!stage.empty()) {
+    const std::string copy = JoinPath(stage, manifest.parts[static_cast<size_t>(shard)].sha256);
+    try {
+      return std::make_unique<const EmbeddingPartReader>(copy, manifest.plan, shard);
+    } catch (const Error& error) {
+      LogWarn("{}: {}; the source is read", copy, error.message());
+    }
+  }
+  return std::make_unique<const EmbeddingPartReader>(source, manifest.plan, shard);
+}
+
 }  // namespace
 
+std::vector<StagedFile> PartFiles(const std::vector<std::string>& stores) {
+  std::vector<StagedFile> files;
+  for (const std::string& folder : stores) {
+    for (const EmbeddingPart& part : ReadEmbeddingManifest(folder).parts) files.push_back({folder, part, {}});
+  }
+  return files;
+}
+
 std::shared_ptr<const EmbeddingStore> EmbeddingStore::Open(const std::vector<std::string>& stores,
-                                                           std::shared_ptr<const Dataset> dataset) {
+                                                           std::shared_ptr<const Dataset> dataset,
+                                                           const std::string& stage) {
   const std::vector<DatasetFolder> folders = dataset->folders();
   if (stores.size() != folders.size()) {
     throw Error(ErrorCode::kUsage,
@@ -43,6 +67,7 @@ std::shared_ptr<const EmbeddingStore> EmbeddingStore::Open(const std::vector<std
   for (size_t i = 0; i < stores.size(); ++i) {
     Store& store = out->stores_.emplace_back();
     store.folder = stores[i];
+    store.stage = stage;
     store.manifest = ReadEmbeddingManifest(stores[i]);
     CheckBelongs(stores[i], store.manifest.plan, folders[i]);
     CheckSameKind(stores[i], store.manifest.plan, out->plan());
@@ -59,8 +84,7 @@ const EmbeddingPartReader& EmbeddingStore::PartOf(const RecordAddress& at) const
   LazyPart& part = store.parts[static_cast<size_t>(at.shard)];
   if (const EmbeddingPartReader* ready = part.ready.load(std::memory_order_acquire)) return *ready;
   std::call_once(part.opened, [&] {
-    part.reader = std::make_unique<const EmbeddingPartReader>(
-        JoinPath(store.folder, EmbeddingPartName(at.shard)), store.manifest.plan, at.shard);
+    part.reader = OpenPart(store.folder, store.stage, store.manifest, at.shard);
     part.ready.store(part.reader.get(), std::memory_order_release);
   });
   return *part.reader;

@@ -3,7 +3,8 @@
 //
 // Open checks that each store is finished, belongs to the records of its folder (whatever its split), and
 // that all of them hold the same outputs of the same tower made the same way. Parts open when they are first
-// needed. Immutable; all methods are thread-safe. Throws Error(kData), with the name of the store.
+// needed, from the folder `stage` where copies are there and whole (data/stage.h). Immutable; all methods are
+// thread-safe. Throws Error(kData), with the name of the store.
 #pragma once
 
 #include <atomic>
@@ -16,13 +17,15 @@
 
 #include "data/dataset.h"
 #include "data/embedding/embedding_part.h"
+#include "data/stage.h"
 
 namespace graticule {
 
 class EmbeddingStore {
  public:
   static std::shared_ptr<const EmbeddingStore> Open(const std::vector<std::string>& stores,
-                                                    std::shared_ptr<const Dataset> dataset);
+                                                    std::shared_ptr<const Dataset> dataset,
+                                                    const std::string& stage = "");
 
   // Of the first store; the others differ in dataset, shards and seed alone.
   const EmbeddingPlan& plan() const { return stores_.front().manifest.plan; }
@@ -42,7 +45,7 @@ class EmbeddingStore {
     std::unique_ptr<const EmbeddingPartReader> reader;
   };
   struct Store {
-    std::string folder;
+    std::string folder, stage;
     EmbeddingManifest manifest;
     mutable std::deque<LazyPart> parts;
   };
@@ -53,6 +56,9 @@ class EmbeddingStore {
   std::shared_ptr<const Dataset> dataset_;
   mutable std::deque<Store> stores_;
 };
+
+// The parts of these stores, for data/stage.h.
+std::vector<StagedFile> PartFiles(const std::vector<std::string>& stores);
 
 // Throws Error(kUsage) naming the first difference unless the store was made the way `wanted` asks for.
 // For embeddings that stand for training images: data.augment decides.

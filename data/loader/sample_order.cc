@@ -80,13 +80,23 @@ class BlockedOrder final : public SampleOrder {
       ranges.push_back({start, before_end});
       if (before_end < size) ranges.push_back({0, size - before_end});
     };
-    const int64_t index = PassOf(options_, epoch, first).index;
-    const int64_t pool_begin = first - index % pool_, next_block = first + (block_ - index % block_) % block_;
+    // From a block's first position to the next one's: the last block of a pass is short.
+    const auto next_block = [&](int64_t position) {
+      const int64_t index = PassOf(options_, epoch, position).index % options_.records;
+      return position + std::min(block_ - index % block_, options_.records - index);
+    };
+    const auto begins_block = [&](int64_t position) {
+      return PassOf(options_, epoch, position).index % options_.records % block_ == 0;
+    };
+    const int64_t trigger = begins_block(first) ? first : next_block(first);
     // The tail that an epoch leaves out was the signal for the next one's last blocks.
     if (begin || (!options_.endless && first == 0)) {
-      for (int64_t position = pool_begin; position < next_block + pool_; position += block_) add(position);
+      const int64_t pool_begin = first - PassOf(options_, epoch, first).index % pool_;
+      for (int64_t position = pool_begin; position < trigger + pool_; position = next_block(position))
+        add(position);
     }
-    for (int64_t position = next_block; position < first + count; position += block_) add(position + pool_);
+    for (int64_t position = trigger; position < first + count; position = next_block(position))
+      add(position + pool_);
     return ranges;
   }
   std::string name() const override { return fmt::format("block-v1:{}x{}", block_, pool_ / block_); }

@@ -24,12 +24,12 @@ class FlakyReads(unittest.TestCase):
         return self.world.train(name, steps=30, environment={"LD_PRELOAD": str(PRELOAD), **faults})
 
     def test_failing_and_short_reads_change_nothing_but_a_count(self):
-        done = self.train("flaky", FLAKY_EVERY="40")
+        done = self.train("flaky", FLAKY_EVERY="250")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.world.losses("flaky"), self.world.losses("good"))
         last = self.world.rows("flaky")[30]
-        # 30 batches of 24 images, and those prepared ahead: at least 18 reads failed; a short one is just continued.
-        self.assertGreaterEqual(last["data"]["repeated_reads"], 18)
+        # 30 batches of 24 images, beside what opening the shards reads; a short read is just continued.
+        self.assertGreaterEqual(last["data"]["repeated_reads"], 3)
         self.assertEqual(last["bad_records"], 0)
         self.assertEqual(self.world.rows("good")[30]["data"]["repeated_reads"], 0)
 

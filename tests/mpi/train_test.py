@@ -77,6 +77,11 @@ class Ranks(unittest.TestCase):
         figures = [(self.world.folder / name / "eval/val/predictions.csv").read_text()
                    for name in ("pixels", "stored1")]
         self.assertEqual(figures[0], figures[1])
+        stage = self.world.folder / "disk" / "stores"
+        self.train("near", *frozen, *stores, f"data.stage={stage}", steps=20)
+        self.assertEqual(self.world.losses("near"), self.world.losses("stored1"))
+        parts = json.loads((self.world.folder / "centre" / "manifest.json").read_text())["parts"]
+        self.assertEqual(sorted(p.name for p in stage.iterdir() if p.name != ".lock"), sorted(p["sha256"] for p in parts))
         # The other tower of another seed, and a tower that is trained, are refused.
         other = self.world.train("other", *frozen, *stores, "run.seed=4")
         self.assertEqual(other.returncode, 2, other.stderr)
@@ -121,7 +126,7 @@ class Ranks(unittest.TestCase):
             shards = json.loads((self.world.folder / "data" / "manifest.json").read_text())["shards"]
             copies = sorted(path.name for path in stage.iterdir() if path.name != ".lock")
             self.assertEqual(copies, sorted(shard["sha256"] for shard in shards))
-            self.assertIn(f"{len(shards)} shards lie in {stage}", done.stderr)
+            self.assertIn(f"{len(shards)} files lie in {stage}", done.stderr)
             self.assertNotIn("source is read", done.stderr)
         refused = self.world.train("refused", f"data.stage={stage}", "data.stage_gb=1e-6", ranks=2, steps=12)
         self.assertEqual(refused.returncode, 2, refused.stderr)

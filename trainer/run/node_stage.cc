@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/progress.h"
+#include "data/embedding/embedding_store.h"
 #include "data/stage.h"
 
 namespace graticule {
@@ -33,16 +34,21 @@ class StageProgress {
 };
 
 StageResult Stage(const DataConfig& data, bool quiet, const std::atomic<bool>& given_up) {
-  std::vector<std::string> folders = data.train;
-  folders.insert(folders.end(), data.val.begin(), data.val.end());
+  std::vector<StagedFile> files;
+  const auto add = [&](const std::vector<std::string>& datasets, const std::vector<std::string>& stores) {
+    const auto more = stores.empty() ? ShardFiles(datasets) : PartFiles(stores);
+    files.insert(files.end(), more.begin(), more.end());
+  };
+  add(data.train, data.train_embeddings);
+  add(data.val, data.val_embeddings);
   StageProgress progress(quiet);
-  return StageShards(PosixFs(), folders,
-                     {.folder = data.stage,
-                      .limit_bytes = static_cast<uint64_t>(data.stage_gb * 1e9),
-                      .progress = [&](uint64_t done, uint64_t total) {
-                        if (given_up) throw Error(ErrorCode::kPeer, "another rank was lost", data.stage);
-                        progress.Show(done, total);
-                      }});
+  return StageFiles(PosixFs(), files,
+                    {.folder = data.stage,
+                     .limit_bytes = static_cast<uint64_t>(data.stage_gb * 1e9),
+                     .progress = [&](uint64_t done, uint64_t total) {
+                       if (given_up) throw Error(ErrorCode::kPeer, "another rank was lost", data.stage);
+                       progress.Show(done, total);
+                     }});
 }
 
 }  // namespace
@@ -56,7 +62,7 @@ void StageCollective(const DataConfig& data, bool quiet, Communicator& control) 
     for (int64_t busy = 1; busy > 0;) {
       if (copying.valid() && copying.wait_for(std::chrono::seconds(1)) == std::future_status::ready) {
         const StageResult result = copying.get();
-        LogInfo("{} shards lie in {}: {} copied by this rank, {} of other datasets removed", result.shards,
+        LogInfo("{} files lie in {}: {} copied by this rank, {} of other data removed", result.files,
                 data.stage, result.copied, result.removed);
       }
       busy = copying.valid() ? 1 : 0;

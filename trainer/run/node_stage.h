@@ -9,8 +9,9 @@
 
 namespace graticule {
 
-// Collective. Copies what is missing of the shards of data.train and data.val; ends when all nodes have them.
-// However long that takes, no rank runs into the deadline of a collective.
+// Collective. Copies what is missing of data.train and data.val: shards, or the parts of embedding stores
+// that stand for them; ends when all nodes have them. However long that takes, no rank runs into the deadline
+// of a collective.
 void StageCollective(const DataConfig& data, bool quiet, Communicator& control);
 
 }  // namespace graticule

@@ -35,12 +35,12 @@ TrainingData OpenFrom(const RootConfig& config, const std::string& stage) {
     data.val = Dataset::Open(config.data.val, {.split = config.data.val_split, .stage = stage});
   const int64_t size = config.model.vision.image_size;
   if (!config.data.train_embeddings.empty()) {
-    data.train_embeddings = EmbeddingStore::Open(config.data.train_embeddings, data.train);
+    data.train_embeddings = EmbeddingStore::Open(config.data.train_embeddings, data.train, stage);
     CheckPreprocessing(data.train_embeddings->plan(), config.data.TrainAugment(size),
                        config.data.train_embeddings.front());
   }
   if (!config.data.val_embeddings.empty()) {
-    data.val_embeddings = EmbeddingStore::Open(config.data.val_embeddings, data.val);
+    data.val_embeddings = EmbeddingStore::Open(config.data.val_embeddings, data.val, stage);
     AugmentOptions wanted = config.data.EvalAugment(size);
     if (data.val_embeddings->plan().augment.kind == "ten_crop") wanted.kind = "ten_crop";
     CheckPreprocessing(data.val_embeddings->plan(), wanted, config.data.val_embeddings.front());

@@ -54,7 +54,7 @@ class StageTest : public testing::Test {
   StageResult FillWith(FileSystem& files, const std::vector<std::string>& names, uint64_t limit = 0) {
     std::vector<std::string> folders;
     for (const std::string& name : names) folders.push_back(folder_ / name);
-    return StageShards(files, folders, {.folder = stage_, .limit_bytes = limit});
+    return StageFiles(files, ShardFiles(folders), {.folder = stage_, .limit_bytes = limit});
   }
   // As if the copies of this dataset had last been used so long ago.
   void Age(const Manifest& manifest, int hours) {
@@ -255,10 +255,11 @@ TEST_F(StageTest, ProcessesOfOneNodeCopyOnceAndWaitForEachOther) {
 TEST_F(StageTest, ProgressEndsAtTheWhole) {
   std::vector<uint64_t> done;
   uint64_t total = 0;
-  StageShards(PosixFs(), {folder_ / "a"}, {.folder = stage_, .progress = [&](uint64_t d, uint64_t t) {
-                                             done.push_back(d);
-                                             total = t;
-                                           }});
+  StageFiles(PosixFs(), ShardFiles({folder_ / "a"}),
+             {.folder = stage_, .progress = [&](uint64_t d, uint64_t t) {
+                done.push_back(d);
+                total = t;
+              }});
   EXPECT_EQ(total, Bytes(a_));
   EXPECT_TRUE(std::is_sorted(done.begin(), done.end()));
   EXPECT_GE(done.size(), 4u);
