@@ -30,6 +30,7 @@ enum class Purpose : uint32_t {
   kBaseline = 11,
   kBlock = 12,
   kMixture = 13,
+  kDraw = 14,
 };
 
 // One Philox4x32-10 block; the known-answer vectors of Random123 hold for it.

@@ -24,7 +24,7 @@ BATCH = 256
 
 def rate(gather, records, seconds):
     random, rows = np.random.default_rng(7), 0
-    batches = [random.integers(0, records, BATCH) for _ in range(64)]
+    batches = [random.integers(0, records, BATCH) for _ in range(256)]  # as many rows as the other side draws from
     start = time.perf_counter()
     while time.perf_counter() - start < seconds:
         for batch in batches:
@@ -68,6 +68,7 @@ def main():
             ours = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             rates.setdefault("graticule, store", []).append(ours["store"])
             rates.setdefault("graticule, loader", []).append(ours["loader"])
+            rates.setdefault("bare copy, the limit", []).append(ours["copy"])
             for name, gather in peers.items():
                 rates.setdefault(name, []).append(rate(gather, options.records, options.seconds / 2))
     row_bytes = ours["row_bytes"]

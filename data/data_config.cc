@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 namespace graticule {
 
 namespace {
@@ -32,6 +34,7 @@ std::string CheckOrder(const DataConfig& data) {
     return fmt::format("data.train_embeddings names {} stores for {} folders of data.train",
                        data.train_embeddings.size(), data.train.size());
   }
+  if (data.block.pool > 0 && !blocked) return "data.block.pool is set, but data.block.records is 0";
   if (!mixed) return "";
   if (data.mixture.size() != data.train.size()) {
     return fmt::format("data.mixture has {} weights for {} folders of data.train", data.mixture.size(),
@@ -43,6 +46,7 @@ std::string CheckOrder(const DataConfig& data) {
     sum += weight;
   }
   if (sum <= 0) return "data.mixture has no weight above 0";
+  if (!std::isfinite(sum)) return "the weights of data.mixture add up to more than a number holds";
   return data.epoch_samples > 0
              ? ""
              : "data.mixture needs data.epoch_samples: a mixture has no end that makes an epoch";
@@ -112,16 +116,17 @@ void DataConfig::Bind(Section& s) {
            "to, but not, the bytes that Pillow gives");
   s.Choice("exif_orientation", &exif_orientation, {"apply", "ignore"},
            "whether an image is turned as its EXIF tag asks, in training, evaluation and prediction alike");
-  s.Field(
-      "stage", &stage,
-      {.help = "folder on the node's own disk: shards are copied there once per node before training reads "
-               "them; empty: they are read where they are",
-       .on_resume = OnResume::kFree});
+  s.Field("stage", &stage,
+          {.help = "folder on the node's own disk: shards, or the parts of embedding stores, are copied "
+                   "there once per node before training reads "
+                   "them; empty: they are read where they are",
+           .on_resume = OnResume::kFree});
   s.Field("stage_gb", &stage_gb,
           {.help = "most that copies may take in data.stage, those of other datasets included: the ones used "
                    "longest ago are removed first; 0: what the disk holds",
            .unit = "GB",
            .min = 0,
+           .max = 1e9,
            .on_resume = OnResume::kFree});
   s.Check([this]() -> std::string {
     return stage.empty() && stage_gb > 0 ? "data.stage_gb is set, but data.stage names no folder" : "";

@@ -182,9 +182,14 @@ class FolderDataset final : public Dataset {
   }
   RecordAddress Address(int64_t record) const override {
     const auto [part, row] = Find(record);
-    const auto shard =
-        std::upper_bound(part->firsts.begin(), part->firsts.end(), row) - part->firsts.begin() - 1;
-    return {part->number, shard, row - part->firsts[static_cast<size_t>(shard)]};
+    const std::vector<int64_t>& firsts = part->firsts;
+    // Shards are of one size but for the last: the guess is right, and a search would mispredict its
+    // branches.
+    const auto last = static_cast<int64_t>(firsts.size()) - 1;
+    int64_t shard = last > 0 && firsts[1] > 0 ? std::min(row / firsts[1], last) : 0;
+    while (firsts[static_cast<size_t>(shard)] > row) --shard;
+    while (shard < last && firsts[static_cast<size_t>(shard) + 1] <= row) ++shard;
+    return {part->number, shard, row - firsts[static_cast<size_t>(shard)]};
   }
   void ReadAhead(int64_t first, int64_t count) const override;
   void Prefetch(int64_t record) const override {
@@ -256,6 +261,7 @@ class FolderDataset final : public Dataset {
 
   std::pair<Part*, int64_t> Find(int64_t record) const {
     GRATICULE_CHECK(record >= 0 && record < size_, "record out of range");
+    if (parts_.size() == 1) return {&parts_.front(), parts_.front().row(record)};
     auto part = std::upper_bound(parts_.begin(), parts_.end(), record,
                                  [](int64_t value, const Part& p) { return value < p.first; });
     --part;

@@ -45,6 +45,7 @@ struct DatasetOptions {
 struct BadRecord {
   int64_t record;
   std::string reason;
+  bool foreseen = false;  // known since the data was made: replaced, but no sign of decay
 };
 
 class Dataset {

@@ -101,6 +101,20 @@ std::string EmbeddingPartName(int64_t shard) { return fmt::format("part-{:05}.em
 
 std::string PlanJson(const EmbeddingPlan& plan) { return ToJson(plan).dump(1) + "\n"; }
 
+std::string FirstDifference(const EmbeddingPlan& there, const EmbeddingPlan& here) {
+  const json before = ToJson(there), now = ToJson(here);
+  for (const auto& [key, value] : now.items()) {
+    if (value == before[key]) continue;
+    if (!value.is_object())
+      return fmt::format("{} is {} there, {} here", key, before[key].dump(), value.dump());
+    for (const auto& [inner, part] : value.items()) {
+      const json was = before[key].value(inner, json());
+      if (part != was) return fmt::format("{}.{} is {} there, {} here", key, inner, was.dump(), part.dump());
+    }
+  }
+  return "";
+}
+
 EmbeddingPlan ParsePlan(std::string_view text, const std::string& where) {
   const json value = ParseJson(text, where, kEmbedAgain);
   return PlanFrom(JsonObject(value, "", where, kEmbedAgain));

@@ -45,6 +45,8 @@ struct EmbeddingManifest {
 };
 
 std::string PlanJson(const EmbeddingPlan& plan);  // equal plans give equal text
+// "dtype is F16 there, F32 here"; empty for equal plans.
+std::string FirstDifference(const EmbeddingPlan& there, const EmbeddingPlan& here);
 EmbeddingPlan ParsePlan(std::string_view text, const std::string& where);
 EmbeddingManifest ReadEmbeddingManifest(const std::string& folder);
 // From text, for tests and fuzzing; `where` names it in errors.

@@ -13,7 +13,9 @@
 namespace graticule {
 namespace {
 
-constexpr char kPlanHash[] = "plan_sha256";
+constexpr char kPlanHash[] = "plan_sha256", kShard[] = "shard";
+
+constexpr char kEmbedAgain[] = "Remove the part and repeat the `graticule embed` command: it makes it again.";
 
 // Of a whole page, and of the short last one.
 size_t PageBytes(size_t page, size_t bytes) {
@@ -25,7 +27,7 @@ void CheckTensor(const TensorView& tensor, SafeDType dtype, const std::vector<in
                  const char* name, const std::string& path) {
   if (tensor.dtype == dtype && tensor.shape == shape) return;
   throw Error(ErrorCode::kData, fmt::format("tensor {} does not have the type and shape of the plan", name),
-              path, "Remove the file and repeat the `graticule embed` command.");
+              path, kEmbedAgain);
 }
 
 }  // namespace
@@ -56,6 +58,7 @@ EmbeddingPart EmbeddingPartWriter::Write(FileSystem& fs, const std::string& fold
                              reinterpret_cast<const uint8_t*>(crc.data()),
                              crc.size() * sizeof crc[0]});
   writer.SetMetadata(kPlanHash, Sha256Hex(PlanJson(plan_)));
+  writer.SetMetadata(kShard, std::to_string(shard_));
   EmbeddingPart part;
   part.file = EmbeddingPartName(shard_);
   part.sha256 = writer.Write(fs, JoinPath(folder, part.file));
@@ -67,10 +70,17 @@ EmbeddingPart EmbeddingPartWriter::Write(FileSystem& fs, const std::string& fold
 
 EmbeddingPartReader::EmbeddingPartReader(const std::string& path, const EmbeddingPlan& plan, int64_t shard)
     : path_(path), file_(SafetensorsFile::Open(path)), reads_(PosixFs().Open(path)) {
-  const auto found = file_->metadata().find(kPlanHash);
-  if (found == file_->metadata().end() || found->second != Sha256Hex(PlanJson(plan))) {
+  const auto metadata = [&](const char* key) {
+    const auto found = file_->metadata().find(key);
+    return found == file_->metadata().end() ? std::string() : found->second;
+  };
+  if (metadata(kPlanHash) != Sha256Hex(PlanJson(plan))) {
     throw Error(ErrorCode::kData, "the part was made under another plan", path,
                 "Choose another --out folder, or remove this one.");
+  }
+  if (metadata(kShard) != std::to_string(shard)) {
+    throw Error(ErrorCode::kData, fmt::format("this is part {}, not {}", metadata(kShard), shard), path,
+                kEmbedAgain);
   }
   const int64_t rows = plan.shard_rows.at(static_cast<size_t>(shard));
   const TensorView &values = file_->at("embeddings"), &valid = file_->at("valid"),
@@ -114,11 +124,19 @@ const uint8_t* EmbeddingPartReader::Row(int64_t row, int64_t record) const {
 }
 
 void EmbeddingPartReader::Prefetch(int64_t row) const {
-  constexpr size_t kLine = 64, kMost = 4096;
   const size_t begin = static_cast<size_t>(row) * row_bytes_;
   __builtin_prefetch(&valid_[static_cast<size_t>(row)]);
   __builtin_prefetch(&checked_[begin / kEmbeddingPage]);
-  for (size_t at = 0; at < std::min(row_bytes_, kMost); at += kLine) __builtin_prefetch(values_ + begin + at);
+  // One line brings the translation of the address too, and the hardware goes on from there; more are slower.
+  __builtin_prefetch(values_ + begin);
+}
+
+void CheckPartSize(const std::string& folder, const EmbeddingPart& part) {
+  try {
+    CheckSize(folder, part);
+  } catch (const Error& error) {
+    throw Error(error.code(), error.message(), error.where(), kEmbedAgain);
+  }
 }
 
 std::optional<EmbeddingPart> DescribePart(const std::string& folder, const EmbeddingPlan& plan,

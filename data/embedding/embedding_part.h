@@ -3,8 +3,8 @@
 //
 // Tensors, n records, V views, D numbers: `embeddings` F16, BF16 or F32 [n, V, D], zero where there is no
 // image; `valid` u8 [n]; `page_crc32c` u32, the Castagnoli CRC of each 64 KiB of `embeddings`. Metadata:
-// `plan_sha256`, of the plan it was made under. A part is written whole, by rename: what has its name is
-// complete. Source: docs/EMBEDDINGS.md.
+// `plan_sha256`, of the plan it was made under, and `shard`, its number. A part is written whole, by rename:
+// what has its name is complete. Source: docs/EMBEDDINGS.md.
 #pragma once
 
 #include <atomic>
@@ -64,6 +64,9 @@ class EmbeddingPartReader {
   const uint8_t* page_crc_ = nullptr;                        // u32 each, perhaps unaligned
   mutable std::unique_ptr<std::atomic<uint8_t>[]> checked_;  // by page
 };
+
+// As CheckSize, with the remedy for a part.
+void CheckPartSize(const std::string& folder, const EmbeddingPart& part);
 
 // What the manifest says of a part that an earlier run left; nullopt where there is none.
 std::optional<EmbeddingPart> DescribePart(const std::string& folder, const EmbeddingPlan& plan,

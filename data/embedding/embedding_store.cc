@@ -25,8 +25,9 @@ void CheckSameKind(const std::string& store, EmbeddingPlan plan, const Embedding
   plan.records_sha256 = first.records_sha256;
   plan.shard_rows = first.shard_rows;
   plan.seed = first.seed;
-  if (PlanJson(plan) == PlanJson(first)) return;
-  throw Error(ErrorCode::kData, "the store was made with another tower, output, type or preprocessing", store,
+  const std::string difference = FirstDifference(first, plan);
+  if (difference.empty()) return;
+  throw Error(ErrorCode::kData, "the store is not like the first one: " + difference, store,
               "Make all stores of a run with the same `graticule embed` options.");
 }
 
@@ -60,8 +61,8 @@ std::shared_ptr<const EmbeddingStore> EmbeddingStore::Open(const std::vector<std
   const std::vector<DatasetFolder> folders = dataset->folders();
   if (stores.size() != folders.size()) {
     throw Error(ErrorCode::kUsage,
-                fmt::format("{} embedding stores for {} dataset folders", stores.size(), folders.size()),
-                "data.embeddings", "name one store per folder, in the same order");
+                fmt::format("{} embedding stores for {} dataset folders", stores.size(), folders.size()), "",
+                "name one store per dataset folder, in the same order");
   }
   std::shared_ptr<EmbeddingStore> out(new EmbeddingStore(std::move(dataset)));
   for (size_t i = 0; i < stores.size(); ++i) {
@@ -71,11 +72,10 @@ std::shared_ptr<const EmbeddingStore> EmbeddingStore::Open(const std::vector<std
     store.manifest = ReadEmbeddingManifest(stores[i]);
     CheckBelongs(stores[i], store.manifest.plan, folders[i]);
     CheckSameKind(stores[i], store.manifest.plan, out->plan());
-    for (const EmbeddingPart& part : store.manifest.parts) {
-      CheckSize(stores[i], part);
-      store.parts.emplace_back();
-    }
+    for (const EmbeddingPart& part : store.manifest.parts) CheckPartSize(stores[i], part);
+    store.parts = std::make_unique<LazyPart[]>(store.manifest.parts.size());
   }
+  out->view_bytes_ = out->plan().view_bytes();
   return out;
 }
 
@@ -99,12 +99,13 @@ void EmbeddingStore::Prefetch(int64_t record) const {
 void EmbeddingStore::Read(int64_t record, int64_t first, int64_t count, uint8_t* out) const {
   const RecordAddress at = dataset_->Address(record);
   const EmbeddingPartReader& part = PartOf(at);
-  if (!part.valid(at.row)) throw BadRecord{record, "the store has no embedding of this record"};
+  if (!part.valid(at.row))
+    throw BadRecord{record, "the store has no embedding of this record", /*foreseen=*/true};
   const uint8_t* row = part.Row(at.row, record);
-  const size_t bytes = plan().view_bytes();
-  for (int64_t i = 0; i < count; ++i) {
-    const auto view = static_cast<size_t>((first + i) % plan().views);
-    std::memcpy(out + static_cast<size_t>(i) * bytes, row + view * bytes, bytes);
+  const size_t bytes = view_bytes_;
+  for (int64_t i = 0, view = first % plan().views; i < count; ++i, ++view) {
+    if (view == plan().views) view = 0;
+    std::memcpy(out + static_cast<size_t>(i) * bytes, row + static_cast<size_t>(view) * bytes, bytes);
   }
 }
 
@@ -130,7 +131,16 @@ void CheckPreprocessing(const EmbeddingPlan& plan, const AugmentOptions& wanted,
   compare("data.augment.filter", made.filter, wanted.filter);
   compare("data.exif_orientation", made.apply_exif_orientation ? "apply" : "ignore",
           wanted.apply_exif_orientation ? "apply" : "ignore");
-  compare("data.augment.kind", made.kind, wanted.kind);
+  if (made.kind != wanted.kind) {
+    throw Error(
+        ErrorCode::kUsage,
+        fmt::format("the store holds images cropped by {}, wanted is {}", made.kind, wanted.kind), store,
+        wanted.kind == "random_resized_crop" ? "Make the training store with `graticule embed --draws N`."
+        : made.kind == "random_resized_crop" ? "Random draws are for training; evaluation takes a store "
+                                               "made without --draws."
+        : made.kind == "ten_crop"            ? "Evaluate it with `--crops ten`."
+                                             : "Make the store again with these crops.");
+  }
   if (made.kind != "random_resized_crop") return;
   compare("data.decode", made.decode, wanted.decode);
   compare("data.augment.scale", fmt::format("[{}, {}]", made.scale_min, made.scale_max),

@@ -9,7 +9,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -47,14 +46,15 @@ class EmbeddingStore {
   struct Store {
     std::string folder, stage;
     EmbeddingManifest manifest;
-    mutable std::deque<LazyPart> parts;
+    std::unique_ptr<LazyPart[]> parts;  // as many as in the manifest
   };
 
   explicit EmbeddingStore(std::shared_ptr<const Dataset> dataset) : dataset_(std::move(dataset)) {}
   const EmbeddingPartReader& PartOf(const RecordAddress& at) const;
 
   std::shared_ptr<const Dataset> dataset_;
-  mutable std::deque<Store> stores_;
+  std::vector<Store> stores_;
+  size_t view_bytes_ = 0;
 };
 
 // The parts of these stores, for data/stage.h.

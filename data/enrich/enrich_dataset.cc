@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cmath>
 #include <functional>
 
+#include "base/file_lock.h"
 #include "data/enrich/enrich_layers.h"
 #include "data/enrich/gdal_start.h"
 #include "data/enrich/land_cover_legend.h"
@@ -90,6 +93,17 @@ void Compare(std::span<const T> own, const SampledColumn& sampled, const std::fu
   }
 }
 
+// The driving side is made again by every run: what an earlier one asked of it stays.
+std::set<std::string> ColumnsThatReplace(const std::string& folder, const Manifest& manifest,
+                                         const EnrichOptions& options) {
+  std::set<std::string> names(options.replace.begin(), options.replace.end());
+  if (!manifest.enrich_sidecar) return names;
+  const auto columns = EnrichSidecar::Open(folder, manifest).columns;
+  const auto before = columns.find("drive_left");
+  if (before != columns.end() && before->second.replace) names.insert("drive_left");
+  return names;
+}
+
 EnrichReportRow Report(const std::string& name, const SampledColumn& sampled, const RecordIndex& index) {
   const EnrichColumnInfo& info = sampled.column.info;
   EnrichReportRow row{name, info, index.size - info.direct - info.fallback};
@@ -108,6 +122,8 @@ EnrichReportRow Report(const std::string& name, const SampledColumn& sampled, co
 
 EnrichReport EnrichDataset(FileSystem& fs, const std::string& folder, const EnrichOptions& options) {
   CheckOptions(options);
+  const FileLock lock(JoinPath(folder, ".enrich.lock"),
+                      "wait until the other `graticule data enrich` has ended");
   const Manifest manifest = ReadManifest(folder);
   const RecordIndex index = RecordIndex::Open(folder, manifest);
   std::vector<LatLon> places;
@@ -139,8 +155,15 @@ EnrichReport EnrichDataset(FileSystem& fs, const std::string& folder, const Enri
   EnrichReport report;
   report.records = index.size;
   std::map<std::string, EnrichColumn> added;
+  const std::set<std::string> replacing = ColumnsThatReplace(folder, manifest, options);
+  const auto placed =
+      std::any_of(places.begin(), places.end(), [](LatLon p) { return !std::isnan(p.lat_deg); });
   for (auto& [name, column] : sampled) {
-    column.column.info.replace = options.replace.contains(name);
+    column.column.info.replace = replacing.contains(name);
+    if (placed && column.column.info.direct + column.column.info.fallback == 0 && name != "drive_left") {
+      throw Error(ErrorCode::kUsage, fmt::format("no record gets a value of {}", name), folder,
+                  "Does the layer cover these places? Nothing was written.");
+    }
     report.rows.push_back(Report(name, column, index));
     added[name] = std::move(column.column);
   }

@@ -3,6 +3,7 @@
 #include <gdal_priv.h>
 
 #include <mutex>
+#include <string>
 
 namespace graticule {
 
@@ -12,6 +13,11 @@ void StartGdal() {
     GDALAllRegister();
     CPLSetErrorHandler(CPLQuietErrorHandler);
   });
+}
+
+std::string LastGdalMessage() {
+  const std::string message = CPLGetLastErrorMsg();
+  return message.empty() ? "" : ": " + message;
 }
 
 void SetRasterCache(int64_t mib) { GDALSetCacheMax64(mib << 20); }

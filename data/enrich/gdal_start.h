@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace graticule {
 
 void StartGdal();
+// ": what GDAL said last", or nothing where it said nothing.
+std::string LastGdalMessage();
 // The memory, for the whole process, that decoded blocks may take; GDAL's own default is a share of all
 // memory.
 void SetRasterCache(int64_t mib);

@@ -28,10 +28,10 @@ void RunInParts(int threads, size_t n, const std::function<void(int64_t done)>& 
     }
   };
   const auto count = static_cast<size_t>(std::max(1, threads));
-  std::vector<std::thread> pool;
+  std::vector<std::jthread> pool;  // joined even where another one cannot be started
   for (size_t t = 1; t < count; ++t) pool.emplace_back(part, n * t / count, n * (t + 1) / count);
   part(0, n / count);
-  for (std::thread& thread : pool) thread.join();
+  for (std::jthread& thread : pool) thread.join();
   if (failure) std::rethrow_exception(failure);
 }
 

@@ -19,7 +19,7 @@ RasterBand::RasterBand(const std::string& path, std::optional<double> nodata) : 
   CPLErrorReset();
   dataset_.reset(GDALDataset::Open(path.c_str(), GDAL_OF_RASTER | GDAL_OF_READONLY));
   if (!dataset_) {
-    throw Error(ErrorCode::kData, fmt::format("is no raster that GDAL reads: {}", CPLGetLastErrorMsg()), path,
+    throw Error(ErrorCode::kData, fmt::format("is no raster that GDAL reads{}", LastGdalMessage()), path,
                 "`gdalinfo FILE` must show it.");
   }
   if (dataset_->GetRasterCount() != 1) {

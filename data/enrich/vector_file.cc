@@ -77,9 +77,8 @@ void ForEachFeature(const std::string& path, const std::vector<std::string>& fie
   CPLErrorReset();
   const GDALDatasetUniquePtr dataset(GDALDataset::Open(path.c_str(), GDAL_OF_VECTOR | GDAL_OF_READONLY));
   if (!dataset) {
-    throw Error(ErrorCode::kData,
-                fmt::format("is no file of shapes that GDAL reads: {}", CPLGetLastErrorMsg()), path,
-                "Of a shapefile, name the .shp; .shx and .dbf belong beside it.");
+    throw Error(ErrorCode::kData, fmt::format("is no file of shapes that GDAL reads{}", LastGdalMessage()),
+                path, "Of a shapefile, name the .shp; .shx and .dbf belong beside it.");
   }
   OGRLayer& layer = FindLayer(*dataset, path, fields);
   const OGRSpatialReference* srs = layer.GetSpatialRef();

@@ -15,6 +15,7 @@ namespace graticule {
 namespace {
 
 constexpr uint64_t kMaxRows = 1'048'576, kMaxColumns = 16'384;  // of a sheet, by the standard
+constexpr size_t kMaxSheets = 10'000;                           // far beyond what anybody saves
 constexpr char kHint[] = "Save the workbook again as .xlsx, or export the sheet as CSV.";
 
 using Parts = std::map<std::string, std::string>;  // path in the zip -> XML
@@ -53,7 +54,11 @@ struct Leaves : XmlHandler {
   Leaves(std::string_view element, std::string_view key, std::string_view value)
       : element(element), key(key), value(value) {}
   void Start(std::string_view name, const Attributes& attributes) override {
-    if (name == element) found.emplace_back(Attribute(attributes, key), Attribute(attributes, value));
+    if (name != element) return;
+    if (found.size() == kMaxSheets)
+      throw Error(ErrorCode::kData, fmt::format("there are more than {} <{}>", kMaxSheets, element), "",
+                  kHint);
+    found.emplace_back(Attribute(attributes, key), Attribute(attributes, value));
   }
   void End(std::string_view) override {}
   void Text(std::string_view) override {}
@@ -63,8 +68,14 @@ struct Leaves : XmlHandler {
 
 // Collects the text of <t>, but not of phonetic guides (<rPh>).
 struct SharedStrings : XmlHandler {
+  SharedStrings(uint64_t limit, std::string where) : limit(limit), where(std::move(where)) {}
   void Start(std::string_view name, const Attributes&) override {
-    if (name == "si") strings.emplace_back();
+    if (name == "si") {
+      if (strings.size() == limit)
+        throw Error(ErrorCode::kData, fmt::format("there are more than {} shared strings", limit), where,
+                    kHint);
+      strings.emplace_back();
+    }
     if (name == "rPh") ++guides;
     if (name == "t") text = true;
   }
@@ -75,6 +86,8 @@ struct SharedStrings : XmlHandler {
   void Text(std::string_view piece) override {
     if (text && guides == 0 && !strings.empty()) strings.back() += piece;
   }
+  uint64_t limit;
+  std::string where;
   std::vector<std::string> strings;
   bool text = false;
   int guides = 0;
@@ -127,6 +140,7 @@ class Sheet : public XmlHandler {
     if (cells_ > limits_.cells) Fail(fmt::format("the sheet has more than {} cells", limits_.cells));
   }
   void StartRow(std::string_view number) {
+    if (in_cell_) Fail("a row stands inside a cell");
     const uint64_t before = row_;
     row_ = number.empty() ? row_ + 1 : ToUnsigned(number);
     column_ = 0;
@@ -136,6 +150,7 @@ class Sheet : public XmlHandler {
   }
   void StartCell(std::string_view reference, std::string_view type) {
     if (row_ == 0) Fail("a cell stands outside the rows");
+    if (in_cell_) Fail("a cell stands inside a cell");
     const uint64_t before = column_;
     column_ = reference.empty() ? column_ + 1 : ColumnOf(reference);
     if (column_ <= before || column_ > kMaxColumns)
@@ -182,13 +197,13 @@ std::string FindSheet(const Parts& parts, const std::string& name, const std::st
   Leaves sheets("sheet", "name", "id"), targets("Relationship", "Id", "Target");
   ParseXml(workbook->second, name + ":xl/workbook.xml", sheets);
   ParseXml(relations->second, name + ":xl/_rels/workbook.xml.rels", targets);
+  const std::map<std::string, std::string> target_of(targets.found.begin(), targets.found.end());
   std::vector<std::string> names;
   for (const auto& [title, id] : sheets.found) {
     names.push_back(Printable(title));
-    if (!sheet.empty() && title != sheet) continue;
-    for (const auto& [key, target] : targets.found) {
-      if (key == id) return target.starts_with("/") ? target.substr(1) : "xl/" + target;
-    }
+    const auto target = target_of.find(id);
+    if ((!sheet.empty() && title != sheet) || target == target_of.end()) continue;
+    return target->second.starts_with("/") ? target->second.substr(1) : "xl/" + target->second;
   }
   throw Error(ErrorCode::kData,
               fmt::format("there is no sheet \"{}\"; there is {}", sheet, fmt::join(names, ", ")), name,
@@ -204,7 +219,7 @@ std::vector<XlsxRow> ReadXlsxParts(const Parts& parts, const std::string& name, 
   if (part == parts.end())
     throw Error(ErrorCode::kData, fmt::format("the sheet's part {} is missing", Printable(path)), name,
                 kHint);
-  SharedStrings shared;
+  SharedStrings shared(limits.cells, name + ":xl/sharedStrings.xml");
   if (const auto strings = parts.find("xl/sharedStrings.xml"); strings != parts.end())
     ParseXml(strings->second, name + ":xl/sharedStrings.xml", shared);
   Sheet cells(shared.strings, limits, name + ":" + path);

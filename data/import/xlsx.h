@@ -21,7 +21,8 @@ namespace graticule {
 struct XlsxLimits {
   uint64_t xml_bytes = uint64_t{256} << 20;   // of all parts together, unpacked
   uint64_t text_bytes = uint64_t{256} << 20;  // of all cells together
-  uint64_t cells = 8'000'000;                 // gaps and empty rows before a cell count too
+  uint64_t cells =
+      8'000'000;  // of the sheet, gaps and empty rows before a cell too; and as many shared strings
 };
 
 using XlsxRow = std::vector<std::string>;  // as long as its last cell; gaps are empty

@@ -26,8 +26,9 @@ class EmbeddingRows final : public RowSource {
   }
   std::unique_ptr<Workspace> NewWorkspace() const override { return std::make_unique<Workspace>(); }
   void Prefetch(int64_t record) const override { store_->Prefetch(record); }
-  void Fill(int64_t record, int64_t epoch, int64_t, Workspace&, uint8_t* row) const override {
-    store_->Read(record, epoch * views_ % store_->plan().views, views_, row);
+  bool by_pass() const override { return store_->plan().views > views_; }
+  void Fill(int64_t record, const SampleKey& key, Workspace&, uint8_t* row) const override {
+    store_->Read(record, key.pass * views_ % store_->plan().views, views_, row);
   }
 
  private:

@@ -1,5 +1,6 @@
-// Rows of stored embeddings, V views of D numbers in the store's type: epoch e serves views e * V, e * V + 1,
-// ... of the store, wrapping around, so that every epoch of training sees other draws while there are some.
+// Rows of stored embeddings, V views of D numbers in the store's type: pass e over the dataset serves views
+// e * V, e * V + 1, ... of the store, wrapping around, so that a record that comes again comes with other
+// draws while there are some.
 //
 // A record that the store holds no embedding of is a bad record. See data/loader/row_source.h for the rules.
 #pragma once

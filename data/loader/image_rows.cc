@@ -41,7 +41,7 @@ class ImageRows final : public RowSource {
   std::unique_ptr<Workspace> NewWorkspace() const override {
     return std::make_unique<Decoding>(options_.augment);
   }
-  void Fill(int64_t record, int64_t epoch, int64_t position, Workspace& work, uint8_t* row) const override;
+  void Fill(int64_t record, const SampleKey& key, Workspace& work, uint8_t* row) const override;
 
  private:
   struct Decoding final : Workspace {
@@ -74,7 +74,7 @@ void ImageRows::Plan(int width, int height, int64_t epoch, int64_t position, Dec
   }
 }
 
-void ImageRows::Fill(int64_t record, int64_t epoch, int64_t position, Workspace& any, uint8_t* row) const {
+void ImageRows::Fill(int64_t record, const SampleKey& key, Workspace& any, uint8_t* row) const {
   auto& work = static_cast<Decoding&>(any);
   const auto begin = std::chrono::steady_clock::now();
   dataset_->ReadImage(record, work.bytes);
@@ -84,12 +84,12 @@ void ImageRows::Fill(int64_t record, int64_t epoch, int64_t position, Workspace&
     work.plans.clear();
     // The decoder asks once it knows the size, so that it can leave out what no view shows.
     const auto part = [&](int width, int height) {
-      Plan(width, height, epoch, position, work);
+      Plan(width, height, key.epoch, key.position, work);
       return work.cropper.PartOf(work.plans);
     };
     work.shown = work.decoder.Decode(
         work.bytes, {.apply_orientation = options_.augment.apply_exif_orientation, .part = part}, work.image);
-    if (work.plans.empty()) Plan(work.image.width, work.image.height, epoch, position, work);
+    if (work.plans.empty()) Plan(work.image.width, work.image.height, key.epoch, key.position, work);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kData) throw;
     throw BadRecord{record, error.message()};

@@ -1,7 +1,7 @@
 // What a row of a batch is made of, besides its labels: pixels (data/loader/image_rows.h) or stored
 // embeddings (data/loader/embedding_rows.h).
 //
-// Fill is a pure function of the record's bytes and (epoch, position). Implementations are immutable and
+// Fill is a pure function of the record's bytes and the key. Implementations are immutable and
 // thread-safe; each calling thread brings a Workspace that NewWorkspace made.
 #pragma once
 
@@ -12,6 +12,12 @@
 #include "data/batch.h"
 
 namespace graticule {
+
+// Where in the run a row stands.
+struct SampleKey {
+  int64_t epoch = 0, position = 0;
+  int64_t pass = 0;  // SampleOrder::PassAt, for sources that ask for it
+};
 
 class RowSource {
  public:
@@ -32,8 +38,10 @@ class RowSource {
   virtual void ReadAhead(int64_t first_record, int64_t count) const {}
   // Called a few rows ahead of Fill where grain() is more than 1.
   virtual void Prefetch(int64_t record) const {}
+  // Whether SampleKey::pass matters, and is worth finding out.
+  virtual bool by_pass() const { return false; }
   // Writes row_bytes() bytes. Throws BadRecord when the record's bytes are bad, Error(kData) on I/O failure.
-  virtual void Fill(int64_t record, int64_t epoch, int64_t position, Workspace& work, uint8_t* row) const = 0;
+  virtual void Fill(int64_t record, const SampleKey& key, Workspace& work, uint8_t* row) const = 0;
 };
 
 }  // namespace graticule

@@ -25,6 +25,7 @@ uint64_t DerivedSeed(uint64_t seed, Purpose purpose, uint64_t pass, uint64_t wha
 class SequentialOrder final : public SampleOrder {
  public:
   int64_t RecordAt(int64_t, int64_t position) const override { return position; }
+  int64_t PassAt(int64_t epoch, int64_t) const override { return epoch; }
   std::string name() const override { return "sequential"; }
 };
 
@@ -45,6 +46,9 @@ class GlobalOrder final : public SampleOrder {
   int64_t RecordAt(int64_t epoch, int64_t position) const override {
     const PassIndex at = PassOf(options_, epoch, position);
     return KeyedOrder(options_.records, options_.seed, static_cast<uint64_t>(at.pass)).At(at.index);
+  }
+  int64_t PassAt(int64_t epoch, int64_t position) const override {
+    return PassOf(options_, epoch, position).pass;
   }
   std::string name() const override { return kOrderName; }
 
@@ -67,6 +71,9 @@ class BlockedOrder final : public SampleOrder {
     const uint64_t seed = SeedOf(at.pass, 2 + static_cast<uint64_t>(pool));
     const int64_t mixed = pool * pool_ + KeyedOrder(pooled, seed, 0).At(at.index % pool_);
     return (BlockAt(at.pass, mixed / block_) + mixed % block_) % options_.records;
+  }
+  int64_t PassAt(int64_t epoch, int64_t position) const override {
+    return PassOf(options_, epoch, position).pass;
   }
   // When reading begins, the pool that is being mixed and one more; then a block for each that is used up.
   std::vector<RecordRange> ReadAhead(int64_t epoch, int64_t first, int64_t count, bool begin) const override {
@@ -125,6 +132,11 @@ class WeightedOrder final : public SampleOrder {
                             .purpose = Purpose::kSample});
     return options_.weights->Draw(rng);
   }
+  int64_t PassAt(int64_t epoch, int64_t position) const override {
+    return static_cast<int64_t>(DerivedSeed(options_.seed, Purpose::kDraw, static_cast<uint64_t>(epoch),
+                                            static_cast<uint64_t>(position)) >>
+                                32);
+  }
   std::string name() const override { return "alias-v1:" + options_.weights->Sha256().substr(0, 16); }
 
  private:
@@ -140,23 +152,35 @@ class MixtureOrder final : public SampleOrder {
     std::partial_sum(slots_.begin(), slots_.end(), ends_.begin());
   }
   int64_t RecordAt(int64_t epoch, int64_t position) const override {
-    const int64_t draw = epoch * options_.epoch_samples + position;
-    const int64_t block = draw / kMixtureBlock;
-    const uint64_t mixed_seed = DerivedSeed(options_.seed, Purpose::kMixture, 0, 0);
-    const int64_t slot =
-        KeyedOrder(kMixtureBlock, mixed_seed, static_cast<uint64_t>(block)).At(draw % kMixtureBlock);
-    const size_t member =
-        static_cast<size_t>(std::upper_bound(ends_.begin(), ends_.end(), slot) - ends_.begin());
-    const int64_t turn = block * slots_[member] + slot - (ends_[member] - slots_[member]);
+    const auto [member, turn] = TurnAt(epoch, position);
     const int64_t n = options_.member_records[member];
     const uint64_t seed = DerivedSeed(options_.seed, Purpose::kMixture, 0, 1 + member);
     int64_t first = 0;
     for (size_t k = 0; k < member; ++k) first += options_.member_records[k];
     return first + KeyedOrder(n, seed, static_cast<uint64_t>(turn / n)).At(turn % n);
   }
+  int64_t PassAt(int64_t epoch, int64_t position) const override {
+    const auto [member, turn] = TurnAt(epoch, position);
+    return turn / options_.member_records[member];
+  }
   std::string name() const override { return fmt::format("mixture-v1:{}", fmt::join(slots_, "/")); }
 
  private:
+  struct Turn {
+    size_t member;
+    int64_t turn;  // of that member's records, over all its passes
+  };
+  Turn TurnAt(int64_t epoch, int64_t position) const {
+    const int64_t draw = epoch * options_.epoch_samples + position;
+    const int64_t block = draw / kMixtureBlock;
+    const uint64_t seed = DerivedSeed(options_.seed, Purpose::kMixture, 0, 0);
+    const int64_t slot =
+        KeyedOrder(kMixtureBlock, seed, static_cast<uint64_t>(block)).At(draw % kMixtureBlock);
+    const auto member =
+        static_cast<size_t>(std::upper_bound(ends_.begin(), ends_.end(), slot) - ends_.begin());
+    return {member, block * slots_[member] + slot - (ends_[member] - slots_[member])};
+  }
+
   OrderOptions options_;
   std::vector<int64_t> slots_, ends_;
 };
@@ -200,6 +224,7 @@ std::unique_ptr<const SampleOrder> SampleOrder::Create(const OrderOptions& optio
 
 std::vector<int64_t> MixtureSlots(const std::vector<double>& weights) {
   const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
+  GRATICULE_CHECK(sum > 0 && std::isfinite(sum), "weights of a mixture");
   std::vector<int64_t> slots;
   std::vector<std::pair<double, size_t>> remainders;
   int64_t left = kMixtureBlock;

@@ -52,6 +52,8 @@ class SampleOrder {
   static std::unique_ptr<const SampleOrder> Create(const OrderOptions& options);
 
   virtual int64_t RecordAt(int64_t epoch, int64_t position) const = 0;
+  // How often its dataset was gone through before; of draws with replacement, a number that is drawn too.
+  virtual int64_t PassAt(int64_t epoch, int64_t position) const = 0;
   // Neighbours to be read ahead when the positions [first, first + count) are handed out; `begin`: they are
   // the first ones after a start or a jump. A hint: empty in orders without neighbours.
   virtual std::vector<RecordRange> ReadAhead(int64_t epoch, int64_t first, int64_t count, bool begin) const {

@@ -14,7 +14,7 @@ namespace graticule {
 namespace {
 
 constexpr size_t kReported = 1000;
-constexpr size_t kAhead = 6;  // rows: as many as a core keeps in flight
+constexpr size_t kAhead = 4;  // rows
 
 void CheckOptions(const Dataset& dataset, const LoaderOptions& o) {
   const auto usage = [](std::string what, std::string hint) {
@@ -95,21 +95,22 @@ void SampleSource::Fill(int64_t epoch, int64_t first, RowSource::Workspace& work
   }
   for (size_t i = 0; i < records.size(); ++i) {
     if (rows_->grain() > 1) prefetch(i + kAhead);
-    records[i] =
-        FillOne(records[i], epoch, first + static_cast<int64_t>(i), work, rows + i * rows_->row_bytes());
+    const int64_t position = first + static_cast<int64_t>(i);
+    const SampleKey key{epoch, position, rows_->by_pass() ? order_->PassAt(epoch, position) : epoch};
+    records[i] = FillOne(records[i], key, work, rows + i * rows_->row_bytes());
   }
 }
 
-int64_t SampleSource::FillOne(int64_t record, int64_t epoch, int64_t position, RowSource::Workspace& work,
+int64_t SampleSource::FillOne(int64_t record, const SampleKey& key, RowSource::Workspace& work,
                               uint8_t* row) {
   const int64_t n = dataset_->size();
   for (int64_t tried = 0; tried < n; ++tried, record = (record + 1) % n) {
     if (!IsKnownBad(record)) {
       try {
-        rows_->Fill(record, epoch, position, work, row);
+        rows_->Fill(record, key, work, row);
         return record;
       } catch (const BadRecord& bad) {
-        Quarantine(record, bad.reason);
+        Quarantine(bad);
       }
     }
     if (!replace_bad_) {
@@ -127,19 +128,21 @@ bool SampleSource::IsKnownBad(int64_t record) const {
   return bad_.contains(record);
 }
 
-void SampleSource::Quarantine(int64_t record, const std::string& reason) {
+void SampleSource::Quarantine(const BadRecord& bad) {
+  const auto& [record, reason, foreseen] = bad;
   std::lock_guard lock(mutex_);
   if (!bad_.insert(record).second) return;
   any_bad_ = true;
-  if (report_.size() < kReported) report_.push_back({record, reason});
-  // What the import saw and kept is no sign of decay.
-  if ((dataset_->meta(record).flags & kTruncated) == 0) ++unforeseen_;
+  if (report_.size() < kReported) report_.push_back(bad);
+  // What the import saw and kept, or embedding could not read, is no sign of decay.
+  if (!foreseen && (dataset_->meta(record).flags & kTruncated) == 0) ++unforeseen_;
   if (unforeseen_ <= max_bad_) return;
   throw Error(
       ErrorCode::kData,
       fmt::format("{} bad records, expected at most {}; the last one: {}", unforeseen_, max_bad_, reason),
       dataset_->Locate(record),
-      "Run `graticule data verify` on the dataset, or raise data.max_bad if this loss is acceptable.");
+      "Run `graticule data verify` on the dataset, or on the embedding store that stands for it; raise "
+      "data.max_bad if this loss is acceptable.");
 }
 
 std::vector<BadRecord> SampleSource::quarantine() const {

@@ -41,9 +41,9 @@ class SampleSource {
 
  private:
   // `record` as the order has it -> the one that is shown.
-  int64_t FillOne(int64_t record, int64_t epoch, int64_t position, RowSource::Workspace& work, uint8_t* row);
+  int64_t FillOne(int64_t record, const SampleKey& key, RowSource::Workspace& work, uint8_t* row);
   bool IsKnownBad(int64_t record) const;
-  void Quarantine(int64_t record, const std::string& reason);
+  void Quarantine(const BadRecord& bad);
 
   std::shared_ptr<const Dataset> dataset_;
   bool replace_bad_;

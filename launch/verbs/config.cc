@@ -80,9 +80,10 @@ bool Below(const std::string& key, const std::string& prefix) {
 }
 
 int Explain(const std::vector<std::string>& arguments) {
-  Options options("graticule config explain [KEY] [FILE... key=value...]",
-                  "Lists configuration keys with type, default, unit and range; with files, also each value and\n"
-                  "where it was set. KEY is a section or a key, e.g. optim or optim.lr.");
+  Options options(
+      "graticule config explain [KEY] [FILE... key=value...]",
+      "Lists configuration keys with type, default, unit and range; with files, also each value and\n"
+      "where it was set. KEY is a section or a key, e.g. optim or optim.lr.");
   options.Positional("words", "key, configuration files and overrides");
   if (!options.Parse(arguments)) return 0;
   Sources sources = Split(options.Words("words"));
@@ -96,8 +97,8 @@ int Explain(const std::vector<std::string>& arguments) {
   config.Bind(root);
   const std::string description = DescribeConfig(root, prefix);
   if (description.empty()) {
-    throw Error(ErrorCode::kUsage, fmt::format("\"{}\" is neither a configuration key nor a file", prefix), "",
-                "`graticule config explain` lists every key.");
+    throw Error(ErrorCode::kUsage, fmt::format("\"{}\" is neither a configuration key nor a file", prefix),
+                "", "`graticule config explain` lists every key.");
   }
   const bool with_values = !sources.files.empty() || !sources.overrides.empty();
   ConfigResult result;

@@ -54,7 +54,13 @@ int Run(const std::vector<std::string>& arguments) {
   bool good = true;
   for (const std::string& folder : folders) {
     if (IsEmbeddingStore(folder)) {
-      good = RunOnStore(folder, fast, options.json(), out) && good;
+      try {
+        good = RunOnStore(folder, fast, options.json(), out) && good;
+      } catch (const Error& error) {  // not finished, or no manifest to go by: the others are still looked at
+        good = false;
+        fmt::print(stderr, "{}\n", error.what());
+        out.push_back({{"folder", folder}, {"good", false}, {"problems", {error.what()}}});
+      }
       continue;
     }
     ProgressLine line("verify", "images");

@@ -35,7 +35,7 @@ struct EmbedCommand {
 // The tower, and how its images are made.
 struct Source {
   std::shared_ptr<VisionTower> tower;
-  std::string pooling = "cls";
+  std::string output = "image_embeds";  // what the model's heads take
   AugmentOptions eval;
   std::optional<AugmentOptions> train;  // not known of exports
   uint64_t seed = 0;
@@ -46,7 +46,8 @@ Source FromModel(const EmbedCommand& command, const World& world) {
       OpenModel(command.model, {.device = DeviceOf(world), .precision = command.options.precision}));
   Source source;
   source.tower = std::shared_ptr<VisionTower>(model, &model->recipe->tower());
-  source.pooling = model->recipe->pooling();
+  source.output = model->recipe->TowerOutputName();
+  source.seed = model->seed;
   source.eval = model->EvalAugment();
   source.train = model->train_augment;
   return source;
@@ -66,7 +67,7 @@ Source FromConfig(const EmbedCommand& command) {
   source.seed = static_cast<uint64_t>(config.run.seed);
   source.tower = std::make_shared<VisionTower>(config.model.vision, source.seed);
   if (!config.model.init.empty()) LoadVisionWeights(*source.tower, config.model.init);
-  if (command.clip.empty()) source.pooling = config.model.pooling;
+  if (command.clip.empty()) source.output = config.model.pooling == "cls" ? "pooler_output" : "mean_tokens";
   source.eval = config.data.EvalAugment(config.model.vision.image_size);
   source.train = config.data.TrainAugment(config.model.vision.image_size);
   return source;
@@ -103,7 +104,7 @@ int EmbedCollective(EmbedCommand command, World& world) {
   if (!world.is_first()) world.control.Barrier();
   const Source source = OpenSource(command, world);
   EmbedOptions options = command.options;
-  if (!command.output_given) options.output = source.pooling == "mean" ? "mean_tokens" : "image_embeds";
+  if (!command.output_given) options.output = source.output;
   ChooseCrops(command, source, options);
   if (world.is_first()) world.control.Barrier();
 

@@ -159,13 +159,19 @@ int EvaluateCollective(EvalCommand command, World& world) {
   provenance.weights_sha256 = model.weights_sha256;
   provenance.model = command.model;
   provenance.step = model.step;
-  provenance.protocol = {{"crop", fmt::format("{} {}", command.crops, options.augment.image_size)},
-                         {"filter", options.augment.filter},
-                         {"exif_orientation", model.preprocessing.exif_orientation},
-                         {"precision", command.precision},
-                         {"unreadable", std::to_string(unreadable)}};
+  provenance.protocol = {
+      {"crop", fmt::format("{} {}", command.crops, options.augment.image_size)},
+      {"filter", options.augment.filter},
+      {"exif_orientation", model.preprocessing.exif_orientation},
+      {"precision", options.embeddings == nullptr ? command.precision : options.embeddings->plan().precision},
+      {"unreadable", std::to_string(unreadable)}};
+  if (options.embeddings != nullptr) {
+    provenance.protocol["embeddings_sha256"] = options.embeddings->Sha256();
+    provenance.protocol["embeddings_dtype"] = NameOf(options.embeddings->plan().dtype);
+  }
+  const std::string name = provenance.set + (command.crops == "ten" ? "-ten-crops" : "");
   const std::string out =
-      !command.out.empty() ? command.out : JoinPath(JoinPath(model.run_dir, "eval"), provenance.set);
+      !command.out.empty() ? command.out : JoinPath(JoinPath(model.run_dir, "eval"), name);
   const Evaluation evaluation = WriteEvaluation(PosixFs(), out, ToEvalRows(*dataset, rows), provenance);
   Print(command, out, evaluation, unreadable);
   return 0;
@@ -180,7 +186,8 @@ int Eval(const std::vector<std::string>& arguments) {
       "data", list(), "dataset folder (repeatable; default: the run's data.val)")(
       "split", list(),
       "split to evaluate (repeatable; \"all\": every record; default: the run's data.val_split)")(
-      "out", po::value<std::string>()->default_value(""), "folder to write (default: RUN/eval/SPLIT)")(
+      "out", po::value<std::string>()->default_value(""),
+      "folder to write (default: RUN/eval/SPLIT, with ten crops RUN/eval/SPLIT-ten-crops)")(
       "embeddings", list(),
       "embedding store to use instead of the images, one per dataset folder; for a model with a frozen "
       "tower")("crops", po::value<std::string>()->default_value("centre"),

@@ -28,7 +28,8 @@ int ImportStreet360loc(const std::vector<std::string>& arguments) {
   const std::string name = split + "_description.xlsx";
   ImportTable table;
   table.path = options.Has("xlsx") ? options.Get<std::string>("xlsx") : JoinPath(root, "dataset/" + name);
-  if (!options.Has("xlsx") && !PosixFs().Exists(table.path)) table.path = JoinPath(root, name);
+  const std::string beside = JoinPath(root, name);
+  if (!options.Has("xlsx") && !PosixFs().Exists(table.path) && PosixFs().Exists(beside)) table.path = beside;
   const std::string images = RequireFolder(options.Has("images") ? options.Get<std::string>("images")
                                                                  : JoinPath(root, "Street360Loc_images"));
   ImportReport of_rows;

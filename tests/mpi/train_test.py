@@ -78,7 +78,9 @@ class Ranks(unittest.TestCase):
                    for name in ("pixels", "stored1")]
         self.assertEqual(figures[0], figures[1])
         stage = self.world.folder / "disk" / "stores"
-        self.train("near", *frozen, *stores, f"data.stage={stage}", steps=20)
+        staged = self.world.train("near", *frozen, *stores, f"data.stage={stage}", steps=20)
+        self.assertEqual(staged.returncode, 0, staged.stderr)
+        self.assertNotIn("source is read", staged.stderr)
         self.assertEqual(self.world.losses("near"), self.world.losses("stored1"))
         parts = json.loads((self.world.folder / "centre" / "manifest.json").read_text())["parts"]
         self.assertEqual(sorted(p.name for p in stage.iterdir() if p.name != ".lock"), sorted(p["sha256"] for p in parts))
@@ -91,7 +93,11 @@ class Ranks(unittest.TestCase):
         self.assertIn("model.frozen_layers", trained.stderr)
         cropped = self.world.train("cropped", frozen[0], *stores)
         self.assertEqual(cropped.returncode, 2, cropped.stderr)
-        self.assertIn("data.augment.kind", cropped.stderr)
+        self.assertIn("the store holds images cropped by centre_crop", cropped.stderr)
+        scored = subprocess.run([str(BIN / "graticule-train"), "eval", "--model", str(self.world.folder / "stored1"),
+                                 "--embeddings", str(self.world.folder / "centre"), "--json"], env=ENV, capture_output=True, text=True)
+        self.assertEqual(scored.returncode, 0, scored.stderr)
+        self.assertNotIn("has changed since the model was trained", scored.stderr)
 
     def test_epochs_go_through_the_draws_and_a_mixture_holds_its_proportions(self):
         frozen = ("model.frozen_layers=-1", "data.augment.scale=[0.3, 1.0]", "data.epoch_samples=96",

@@ -247,8 +247,7 @@ def test_no_data_is_compared_in_the_type_of_the_band(small):
       <SimpleSource><SourceFilename relativeToVRT="1">plain.tif</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>""")
     columns, counts = enrich(dataset, "--elevation", folder / "plain.tif")
     assert columns["elev_m"].tolist() == [values[0, 0]] * 4
-    columns, counts = enrich(dataset, "--elevation", folder / "layer.vrt")
-    assert np.isnan(columns["elev_m"]).all() and counts["elev_m"]["missing"] == 4
+    assert "no record gets a value of elev_m" in refused(dataset, "--elevation", folder / "layer.vrt", code=2)
 
 
 def test_scale_and_offset_follow_the_nodata_test_on_a_raster_across_the_antimeridian(world):
@@ -469,6 +468,27 @@ def test_runs_add_columns_and_the_other_verbs_know_them(small):
     damaged[-1] ^= 1
     sidecar.write_bytes(damaged)
     assert sidecar.name in run("graticule-data", "verify", dataset, code=3).stderr
+
+
+def test_a_later_run_keeps_what_an_earlier_one_asked_of_the_driving_side(small):
+    dataset, path, folder = small
+    britain = write_geojson(folder / "gb.geojson", [({"ISO_A2_EH": "GB"}, "Polygon", [[[0, 0], [6, 0], [6, 6], [0, 6], [0, 0]]])])
+    enrich(dataset, "--countries", britain, "--replace", "drive_left")
+    enrich(dataset, "--koppen", path)
+    shown = json.loads(run("graticule-data", "inspect", dataset, "--json").stdout)["enriched"]
+    assert shown["drive_left"]["replace"] is True and shown["climate"]["replace"] is False
+    legend = json.loads(run("graticule-data", "inspect", dataset, "--legend", "--json").stdout)
+    text = json.dumps(legend)
+    assert '"code": 826' in text and '"records": 4' in text  # the United Kingdom, on all four
+
+
+def test_a_layer_that_covers_nothing_is_refused_and_takes_nothing_away(small):
+    dataset, path, folder = small
+    enrich(dataset, "--koppen", path)
+    before = (dataset / "manifest.json").read_bytes()
+    elsewhere = write_raster(folder / "part.tif", np.full((4, 4), 7, np.uint8), from_origin(100, 60, 1, 1))
+    assert "no record gets a value of climate" in refused(dataset, "--koppen", elsewhere, code=2)
+    assert (dataset / "manifest.json").read_bytes() == before
 
 
 def test_statistics_of_a_split_see_enriched_targets(small):

@@ -27,6 +27,7 @@ std::string ToJson(const TrainState& s) {
       {"threads", s.threads},
       {"world_size", s.world_size},
       {"data_sha256", s.data_sha256},
+      {"embeddings_sha256", s.embeddings_sha256},
       {"cells_sha256", s.cells_sha256},
       {"recipe", nlohmann::ordered_json::parse(s.recipe_state)},
       {"best", {{"metric", s.best_metric}, {"value", s.best_value}, {"step", s.best_step}}},
@@ -55,6 +56,7 @@ TrainState TrainStateFromJson(const std::string& text, const std::string& where)
     json.at("threads").get_to(s.threads);
     json.at("world_size").get_to(s.world_size);
     json.at("data_sha256").get_to(s.data_sha256);
+    s.embeddings_sha256 = json.value("embeddings_sha256", "");  // older states know only images
     json.at("cells_sha256").get_to(s.cells_sha256);
     s.recipe_state = json.at("recipe").dump();
     json.at("best").at("metric").get_to(s.best_metric);

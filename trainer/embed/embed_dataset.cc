@@ -52,19 +52,32 @@ void ClaimFolder(const std::string& folder, const EmbeddingPlan& plan) {
   for (const char* name : {kManifestName, kPlanName}) {
     const std::string path = JoinPath(folder, name);
     if (!fs.Exists(path)) continue;
-    if (PlanJson(ParsePlan(ReadFileToString(path), path)) == PlanJson(plan)) return;
-    throw Error(ErrorCode::kUsage, "the folder holds embeddings of another tower, dataset or preprocessing",
-                folder, "choose another --out, or remove the folder");
+    const std::string difference = FirstDifference(ParsePlan(ReadFileToString(path), path), plan);
+    if (difference.empty()) return;
+    throw Error(ErrorCode::kUsage, "the folder holds other embeddings: " + difference, folder,
+                "choose another --out, or remove the folder");
   }
   WriteFileAtomically(fs, JoinPath(folder, kPlanName), PlanJson(plan));
 }
 
+// Those that are not there, and of a finished store those that no longer have the size they were sealed with:
+// the manifest then goes first, so that nobody takes the store for whole.
 std::vector<int64_t> MissingParts(const std::string& folder, const EmbeddingPlan& plan) {
+  FileSystem& fs = PosixFs();
+  const std::string manifest_path = JoinPath(folder, kManifestName);
+  std::vector<EmbeddingPart> sealed;
+  if (fs.Exists(manifest_path)) sealed = ReadEmbeddingManifest(folder).parts;
   std::vector<int64_t> missing;
   for (size_t shard = 0; shard < plan.shard_rows.size(); ++shard) {
     const auto number = static_cast<int64_t>(shard);
-    if (!PosixFs().Exists(JoinPath(folder, EmbeddingPartName(number)))) missing.push_back(number);
+    const std::string path = JoinPath(folder, EmbeddingPartName(number));
+    const bool there = fs.Exists(path);
+    if (there && (sealed.empty() || fs.FileSize(path) == sealed[shard].size)) continue;
+    missing.push_back(number);
   }
+  if (missing.empty() || sealed.empty()) return missing;
+  WriteFileAtomically(fs, JoinPath(folder, kPlanName), PlanJson(plan));
+  fs.Remove(manifest_path);
   return missing;
 }
 

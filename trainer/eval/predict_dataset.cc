@@ -56,7 +56,6 @@ std::vector<RecordPrediction> PredictDatasetCollective(Recipe& recipe, std::shar
                                                        int64_t* unreadable) {
   const int64_t records = options.samples > 0 ? std::min(options.samples, dataset->size()) : dataset->size();
   LoaderOptions loading;
-  loading.global_batch = options.rank_batch * control.world_size();
   loading.rank = control.rank();
   loading.world_size = control.world_size();
   loading.shuffle = false;
@@ -67,6 +66,8 @@ std::vector<RecordPrediction> PredictDatasetCollective(Recipe& recipe, std::shar
   loading.views = options.augment.kind == "ten_crop" ? kTenCrops : 1;
   loading.embeddings = options.embeddings;
   if (options.embeddings != nullptr) loading.views = options.embeddings->plan().views;
+  // A pass holds so many images, whatever record they belong to.
+  loading.global_batch = std::max<int64_t>(1, options.rank_batch / loading.views) * control.world_size();
   loading.max_bad = dataset->size();  // they are counted, and an evaluation is of use without them
   HostAllocator& memory = options.cuda != nullptr ? options.cuda->PinnedAllocator() : PageableAllocator();
   const auto loader = Loader::Create(dataset, loading, memory);

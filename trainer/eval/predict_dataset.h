@@ -24,7 +24,7 @@ class CudaModule;
 struct PredictOptions {
   AugmentOptions augment;                            // of evaluation; logits of ten crops are averaged
   std::shared_ptr<const EmbeddingStore> embeddings;  // rows to be used instead of images
-  int64_t rank_batch = 32;                           // records per rank and forward pass
+  int64_t rank_batch = 32;                           // images per rank and forward pass
   int64_t samples = 0;                               // the first n records; 0: all
   int threads = 0;                                   // decoding; 0: CPUs of the affinity mask
   c10::Device device = c10::kCPU;

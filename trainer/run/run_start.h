@@ -40,7 +40,8 @@ RunStart ShareRunStartCollective(const RunStart& start, Communicator& control);
 void RefuseCrashLoop(const std::string& run_dir);
 
 // Throws Error(kUsage) when the data, the cells or the order are not those that the state was trained with.
-void CheckSameInputs(const TrainState& state, const std::string& data_sha256, const std::string& cells_sha256,
+void CheckSameInputs(const TrainState& state, const std::string& data_sha256,
+                     const std::string& embeddings_sha256, const std::string& cells_sha256,
                      const std::string& order);
 
 }  // namespace graticule

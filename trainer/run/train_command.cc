@@ -44,7 +44,8 @@ TrainState StateAtStart(const TrainCommand& command, const RunStart& start, cons
   state.recipe_state = world.control.BroadcastString(fitted, 0);
   state.seed = static_cast<uint64_t>(command.config.run.seed);
   state.global_batch = command.config.train.global_batch;
-  state.data_sha256 = data.Sha256();
+  state.data_sha256 = data.train->Sha256();
+  state.embeddings_sha256 = data.EmbeddingsSha256();
   state.cells_sha256 = data.cells->Sha256();
   return state;
 }
@@ -153,7 +154,8 @@ int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, 
       TrainingParts::BuildCollective(command.config, data, state, /*random_init=*/fresh, world);
   FillPosition(command, start, *parts.loader, state);
   if (!fresh) {
-    CheckSameInputs(start.state, data.Sha256(), data.cells->Sha256(), parts.loader->order_name());
+    CheckSameInputs(start.state, data.train->Sha256(), data.EmbeddingsSha256(), data.cells->Sha256(),
+                    parts.loader->order_name());
     Restore(start, parts);
   }
   if (data.train_embeddings != nullptr)

@@ -7,7 +7,6 @@
 #include <optional>
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "data/loader/sample_weights.h"
 #include "trainer/cuda_module.h"
 #include "trainer/recipes/registry.h"
@@ -29,10 +28,15 @@ void CheckNeighbours(const Dataset& dataset) {
 
 TrainingData OpenFrom(const RootConfig& config, const std::string& stage) {
   TrainingData data;
-  data.train = Dataset::Open(config.data.train,
-                             {.split = config.data.train_split, .share = config.data.share, .stage = stage});
-  if (!config.data.val.empty())
-    data.val = Dataset::Open(config.data.val, {.split = config.data.val_split, .stage = stage});
+  // Where embeddings stand for the images, no shard was staged.
+  const auto stage_of = [&](const std::vector<std::string>& stores) { return stores.empty() ? stage : ""; };
+  data.train = Dataset::Open(config.data.train, {.split = config.data.train_split,
+                                                 .share = config.data.share,
+                                                 .stage = stage_of(config.data.train_embeddings)});
+  if (!config.data.val.empty()) {
+    data.val = Dataset::Open(config.data.val,
+                             {.split = config.data.val_split, .stage = stage_of(config.data.val_embeddings)});
+  }
   const int64_t size = config.model.vision.image_size;
   if (!config.data.train_embeddings.empty()) {
     data.train_embeddings = EmbeddingStore::Open(config.data.train_embeddings, data.train, stage);
@@ -55,9 +59,8 @@ TrainingData OpenFrom(const RootConfig& config, const std::string& stage) {
 
 TrainingData TrainingData::Open(const RootConfig& config) { return OpenFrom(config, ""); }
 
-std::string TrainingData::Sha256() const {
-  if (train_embeddings == nullptr) return train->Sha256();
-  return Sha256Hex(train->Sha256() + train_embeddings->Sha256());
+std::string TrainingData::EmbeddingsSha256() const {
+  return train_embeddings == nullptr ? "" : train_embeddings->Sha256();
 }
 
 void CheckTower(const EmbeddingStore& embeddings, const Recipe& recipe, const std::string& store) {
@@ -72,7 +75,7 @@ void CheckTower(const EmbeddingStore& embeddings, const Recipe& recipe, const st
   throw Error(ErrorCode::kUsage,
               fmt::format("the store was made with tower {}, the model's is {}",
                           plan.tower_sha256.substr(0, 12), tower.substr(0, 12)),
-              store, "start from the same model.init (or the same seed), or make the store again");
+              store, "start from the same model.init (or the same run.seed), or make the store again");
 }
 
 TrainingData TrainingData::OpenCollective(const RootConfig& config, Communicator& control) {

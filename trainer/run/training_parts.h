@@ -34,7 +34,7 @@ struct TrainingData {
   static TrainingData Open(const RootConfig& config);
   // With data.stage: copies the shards to this node's disk first, once per node, and reads them there.
   static TrainingData OpenCollective(const RootConfig& config, Communicator& control);
-  std::string Sha256() const;  // of what is trained on
+  std::string EmbeddingsSha256() const;  // of what is trained on in the place of images; else empty
 };
 
 struct TrainingParts {

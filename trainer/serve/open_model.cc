@@ -70,6 +70,7 @@ OpenedModel OpenStep(const std::string& step_dir, const OpenOptions& how) {
   model.preprocessing.exif_orientation = config.data.exif_orientation;
   model.train_augment = config.data.TrainAugment(config.model.vision.image_size);
   model.step = state.step;
+  model.seed = state.seed;
   model.train = config.data.train;
   model.train_split = config.data.train_split;
   model.train_share = config.data.share;

@@ -26,6 +26,7 @@ struct OpenedModel {
   Preprocessing preprocessing;
   std::string path;  // as given
   std::string weights_sha256;
+  uint64_t seed = 0;                // of a run
   int64_t step = -1;                // of training; -1: unknown
   std::string run_dir;              // empty for an export
   bool projection_trained = false;  // false: visual_projection holds what the start had

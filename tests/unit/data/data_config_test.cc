@@ -66,5 +66,22 @@ TEST(DataConfig, ImpossibleRangesAreNamed) {
   OnlyIssue({"data.augment.kind=squash"});
 }
 
+TEST(DataConfig, OrdersThatCannotBeAreNamed) {
+  const std::string two = "data.train=[a, b]", long_enough = "data.epoch_samples=100";
+  const auto has = [&](std::vector<std::string> words, const char* part) {
+    words.push_back(two);
+    const std::string issue = OnlyIssue(words);
+    EXPECT_NE(issue.find(part), std::string::npos) << issue;
+  };
+  has({"data.mixture=[1e308, 1e308]", long_enough}, "more than a number holds");
+  has({"data.mixture=[0, 0]", long_enough}, "no weight above 0");
+  has({"data.mixture=[1, -1]", long_enough}, "expected weights of 0 or more");
+  has({"data.mixture=[1]", long_enough}, "1 weights for 2 folders");
+  has({"data.mixture=[1, 1]"}, "data.epoch_samples");
+  has({"data.mixture=[1, 1]", long_enough, "data.block.records=8"}, "choose one");
+  has({"data.block.pool=16"}, "data.block.records is 0");
+  has({"data.train_embeddings=[x]"}, "names 1 stores for 2 folders");
+}
+
 }  // namespace
 }  // namespace graticule

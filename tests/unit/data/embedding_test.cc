@@ -213,6 +213,45 @@ TEST_F(EmbeddingStoreTest, PartsOfAnotherPlanAreRefused) {
   EXPECT_FALSE(DescribePart(folder_ / "emb", plan_, 7).has_value());
 }
 
+TEST_F(EmbeddingStoreTest, PartsThatChangedPlacesAreRefused) {
+  std::filesystem::rename(folder_ / "emb/part-00000.emb", folder_ / "emb/keep");
+  std::filesystem::rename(folder_ / "emb/part-00001.emb", folder_ / "emb/part-00000.emb");
+  std::filesystem::rename(folder_ / "emb/keep", folder_ / "emb/part-00001.emb");
+  const auto store = EmbeddingStore::Open({folder_ / "emb"}, dataset_);
+  EXPECT_THROW(Row(*store, 0, 0, 1), Error);
+}
+
+// Two passes over 500 records in one epoch, and then two more in the next: the draw goes with the pass.
+TEST_F(EmbeddingStoreTest, DrawsGoWithThePassNotWithTheEpoch) {
+  LoaderOptions options;
+  options.seed = 5;
+  options.global_batch = 100;
+  options.epoch_samples = 1000;
+  options.threads = 2;
+  options.embeddings = EmbeddingStore::Open({folder_ / "emb"}, dataset_);
+  const auto loader = Loader::Create(dataset_, options);
+  for (int64_t t = 0; t < 20; ++t) {
+    const Batch* b = loader->Next();
+    for (int64_t i = 0; i < b->size; ++i) {
+      float first;
+      std::memcpy(&first, b->embeddings_BVD + i * kDim * 4, sizeof first);
+      ASSERT_EQ(first, Value(b->record[i], t / 5 % kViews, 0)) << "batch " << t;
+    }
+    loader->Release(b);
+  }
+  EXPECT_EQ(loader->stats().bad_records, 10);
+}
+
+TEST_F(EmbeddingStoreTest, DifferencesOfPlansAreNamed) {
+  EmbeddingPlan other = plan_;
+  other.dtype = SafeDType::kF16;
+  EXPECT_EQ(FirstDifference(plan_, other), "dtype is \"F32\" there, \"F16\" here");
+  other = plan_;
+  other.augment.filter = "bilinear";
+  EXPECT_EQ(FirstDifference(plan_, other), "preprocessing.filter is \"bicubic\" there, \"bilinear\" here");
+  EXPECT_EQ(FirstDifference(plan_, plan_), "");
+}
+
 TEST_F(EmbeddingStoreTest, OtherPreprocessingIsRefused) {
   AugmentOptions wanted = plan_.augment;
   CheckPreprocessing(plan_, wanted, "emb");

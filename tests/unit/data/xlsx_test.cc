@@ -56,6 +56,21 @@ TEST_F(XlsxTest, ReadsEveryKindOfCell) {
   EXPECT_EQ(rows, (Rows{{"rich", " caf\xC3\xA9 < "}, {"-1.25E-3", "in place", "of a formula", "1"}}));
 }
 
+TEST_F(XlsxTest, RowsAndCellsInsideOfCellsAreRefused) {
+  EXPECT_NE(Refusal("<row r='1'><c r='A1'><v>x</v><row r='2'></row></c></row>").find("inside a cell"),
+            std::string::npos);
+  EXPECT_NE(Refusal("<row r='1'><c r='A1'><c r='B1'/><v>x</v></c></row>").find("inside a cell"),
+            std::string::npos);
+}
+
+TEST_F(XlsxTest, SharedStringsCountToo) {
+  std::string strings = "<sst>";
+  for (int i = 0; i < 101; ++i) strings += "<si/>";
+  const Parts parts = {{"xl/sharedStrings.xml", strings + "</sst>"}};
+  EXPECT_NE(Refusal("<row r='1'><c r='A1'><v>1</v></c></row>", parts, {.cells = 100}).find("shared strings"),
+            std::string::npos);
+}
+
 TEST_F(XlsxTest, GapsAreEmptyAndMissingReferencesFollowOn) {
   EXPECT_EQ(ReadXlsx(Write("<row r='2'><c r='B2'><v>1</v></c><c><v>2</v></c><c r='AB2'><v>3</v></c></row>"
                            "<row><c><v>4</v></c><c r='C3'/></row>")),

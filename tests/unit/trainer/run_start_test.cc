@@ -155,10 +155,12 @@ TEST_F(RunStartTest, OtherDataIsRefused) {
   state.data_sha256 = "a";
   state.cells_sha256 = "b";
   state.order = "c";
-  EXPECT_NO_THROW(CheckSameInputs(state, "a", "b", "c"));
-  EXPECT_THROW(CheckSameInputs(state, "x", "b", "c"), Error);
-  EXPECT_THROW(CheckSameInputs(state, "a", "x", "c"), Error);
-  EXPECT_THROW(CheckSameInputs(state, "a", "b", "x"), Error);
+  state.embeddings_sha256 = "e";
+  EXPECT_NO_THROW(CheckSameInputs(state, "a", "e", "b", "c"));
+  EXPECT_THROW(CheckSameInputs(state, "x", "e", "b", "c"), Error);
+  EXPECT_THROW(CheckSameInputs(state, "a", "", "b", "c"), Error);
+  EXPECT_THROW(CheckSameInputs(state, "a", "e", "x", "c"), Error);
+  EXPECT_THROW(CheckSameInputs(state, "a", "e", "b", "x"), Error);
 }
 
 }  // namespace
