@@ -51,17 +51,18 @@ Parts ReadParts(std::unique_ptr<ReadableFile> file, const std::string& name, uin
 
 // Sheets and relations are attributes only.
 struct Leaves : XmlHandler {
-  Leaves(std::string_view element, std::string_view key, std::string_view value)
-      : element(element), key(key), value(value) {}
+  Leaves(std::string where, std::string_view element, std::string_view key, std::string_view value)
+      : where(std::move(where)), element(element), key(key), value(value) {}
   void Start(std::string_view name, const Attributes& attributes) override {
     if (name != element) return;
     if (found.size() == kMaxSheets)
-      throw Error(ErrorCode::kData, fmt::format("there are more than {} <{}>", kMaxSheets, element), "",
+      throw Error(ErrorCode::kData, fmt::format("there are more than {} <{}>", kMaxSheets, element), where,
                   kHint);
     found.emplace_back(Attribute(attributes, key), Attribute(attributes, value));
   }
   void End(std::string_view) override {}
   void Text(std::string_view) override {}
+  std::string where;
   std::string_view element, key, value;
   std::vector<std::pair<std::string, std::string>> found;
 };
@@ -194,9 +195,10 @@ std::string FindSheet(const Parts& parts, const std::string& name, const std::st
   const auto workbook = parts.find("xl/workbook.xml"), relations = parts.find("xl/_rels/workbook.xml.rels");
   if (workbook == parts.end() || relations == parts.end())
     throw Error(ErrorCode::kData, "the zip holds no workbook", name, kHint);
-  Leaves sheets("sheet", "name", "id"), targets("Relationship", "Id", "Target");
-  ParseXml(workbook->second, name + ":xl/workbook.xml", sheets);
-  ParseXml(relations->second, name + ":xl/_rels/workbook.xml.rels", targets);
+  Leaves sheets(name + ":xl/workbook.xml", "sheet", "name", "id");
+  Leaves targets(name + ":xl/_rels/workbook.xml.rels", "Relationship", "Id", "Target");
+  ParseXml(workbook->second, sheets.where, sheets);
+  ParseXml(relations->second, targets.where, targets);
   const std::map<std::string, std::string> target_of(targets.found.begin(), targets.found.end());
   std::vector<std::string> names;
   for (const auto& [title, id] : sheets.found) {

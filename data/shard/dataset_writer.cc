@@ -44,7 +44,13 @@ DatasetWriter::DatasetWriter(FileSystem& fs, std::string folder, DatasetWriterOp
   manifest_.licence_note = options_.licence_note;
 }
 
-DatasetWriter::~DatasetWriter() = default;
+DatasetWriter::~DatasetWriter() {
+  try {
+    JoinSeal();  // what is whole need not be done again
+  } catch (...) {
+    // This object goes because something failed already, and that is being told.
+  }
+}
 
 std::string DatasetWriter::ShardName(size_t index) const {
   return fmt::format("{}-{:05}.h5", options_.dataset, index);
@@ -127,7 +133,7 @@ void DatasetWriter::Append(std::string_view id, std::span<const uint8_t> jpeg, c
                            const RecordRow& row, std::string_view text) {
   MakeRoom(jpeg.size());
   if (shard_ == nullptr) {
-    const size_t index = manifest_.shards.size();
+    const size_t index = shards_begun();
     if (index > UINT16_MAX) {
       throw Error(ErrorCode::kData, "the dataset has more than 65536 shards", folder_,
                   "Raise --records-per-shard.");
@@ -141,14 +147,20 @@ void DatasetWriter::Append(std::string_view id, std::span<const uint8_t> jpeg, c
                                                            .global_first = static_cast<uint64_t>(size())});
   }
   const ImageSlot slot = shard_->Append(id, jpeg, facts, row, text);
-  Count(static_cast<uint16_t>(manifest_.shards.size()), slot, facts, row);
+  Count(static_cast<uint16_t>(shards_begun()), slot, facts, row);
 }
 
 void DatasetWriter::SealShard() {
-  manifest_.shards.push_back(shard_->Seal(dictionaries_));
-  shard_.reset();
-  json journal = {
-      {"fingerprint", fingerprint_}, {"state", state_ ? state_() : ""}, {"shards", json::array()}};
+  JoinSeal();
+  sealing_state_ = state_ ? state_() : "";
+  sealing_ = std::async(std::launch::async,
+                        [this, shard = std::move(shard_)] { return shard->Seal(dictionaries_); });
+}
+
+void DatasetWriter::JoinSeal() {
+  if (!sealing_.valid()) return;
+  manifest_.shards.push_back(sealing_.get());
+  json journal = {{"fingerprint", fingerprint_}, {"state", sealing_state_}, {"shards", json::array()}};
   for (const ShardEntry& s : manifest_.shards) {
     journal["shards"].push_back({{"file", s.file},
                                  {"size", s.size},
@@ -164,6 +176,7 @@ void DatasetWriter::SealShard() {
 
 Manifest DatasetWriter::Finish() {
   if (shard_ != nullptr) SealShard();
+  JoinSeal();
   manifest_.n_records = size();
   manifest_.index = index_.Write(fs_, folder_);
   manifest_.consecutive_within_25km =

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <span>
@@ -41,7 +42,8 @@ class DatasetWriter {
   // their hashes. Returns the caller's state as of the last seal, or nullopt when there is nothing to resume.
   // Before any Append.
   std::optional<std::string> Resume(const std::string& fingerprint);
-  // The caller's state is asked for at each seal, when all records appended so far are safe on disk.
+  // The caller's state is asked for when a shard is full. It is kept once all records appended until then are
+  // safe on disk: full shards are synced and hashed by a thread of their own while the next one fills.
   void OnSeal(std::function<std::string()> state) { state_ = std::move(state); }
 
   // text: UTF-8, what is written about the image; most datasets have none.
@@ -66,6 +68,10 @@ class DatasetWriter {
   };
   void Count(uint16_t shard, const ImageSlot& slot, const ImageFacts& facts, const RecordRow& row);
   void SealShard();
+  // Waits for the shard that is being sealed and writes it into the journal. Rethrows what went wrong with
+  // it.
+  void JoinSeal();
+  size_t shards_begun() const { return manifest_.shards.size() + (sealing_.valid() ? 1 : 0); }
   void Adopt(const ShardEntry& entry);
   std::string ShardName(size_t index) const;
 
@@ -77,6 +83,8 @@ class DatasetWriter {
   std::string fingerprint_;
   std::function<std::string()> state_;
   std::unique_ptr<ShardWriter> shard_;
+  std::future<ShardEntry> sealing_;
+  std::string sealing_state_;  // of the caller when that shard was full
   Manifest manifest_;
   RecordIndexWriter index_;
   Moments moments_[kColCount];
