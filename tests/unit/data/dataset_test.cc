@@ -9,6 +9,7 @@
 #include <set>
 #include <thread>
 
+#include "data/shard/record_keys.h"
 #include "data/split/split_sidecar.h"
 #include "tests/unit/base/failure_of.h"
 #include "tests/unit/data/tiny_dataset.h"
@@ -253,6 +254,44 @@ TEST(DatasetWriter, GoesOnAfterTheLastSealedShard) {
   const Manifest resumed = writer.Finish();
   EXPECT_EQ(resumed.sha256, whole.sha256);  // it names the hash of every other file
   EXPECT_FALSE(std::filesystem::exists(folder / "d/import.journal.json"));
+}
+
+// Datasets with dictionaries of their own agree on the places they both name, whatever the numbers there.
+TEST(Dataset, KeysTellWhatRecordsShare) {
+  const TemporaryFolder folder;
+  const auto write = [&](const std::string& name, const std::vector<std::string>& cities, uint64_t author) {
+    Dictionaries dictionaries;
+    dictionaries["region"].Intern("Khomas");
+    for (const std::string& city : cities) dictionaries["city"].Intern(city);
+    DatasetWriter writer(PosixFs(), folder / name, {.dataset = name, .records_per_shard = 2}, dictionaries);
+    for (size_t i = 0; i < cities.size(); ++i) {
+      RecordRow row = TinyRow(0);  // in country 516
+      if (i != 1) row.SetInt(Col::kRegion, 1);
+      if (!cities[i].empty()) row.SetInt(Col::kCity, dictionaries["city"].Intern(cities[i]));
+      row.SetInt(Col::kAuthorHash, static_cast<int64_t>(author + i));
+      if (i == 2) row.SetInt(Col::kSeqHash, 77);
+      writer.Append(std::to_string(i), TinyImage(0), {}, row);
+    }
+    writer.Finish();
+  };
+  write("a", {"Windhoek", "", "Okahandja"}, 10);
+  write("b", {"Okahandja", "Windhoek", " WINDHOEK "}, 12);
+  const auto both = Dataset::Open({folder / "a", folder / "b"}, {.keys = true});
+  const auto place = [&](int64_t record) { return both->keys(record).place; };
+  EXPECT_EQ(place(0), PlaceKey(516, "khomas", "windhoek"));
+  EXPECT_EQ(place(1), 0u);        // neither region nor city
+  EXPECT_EQ(place(2), place(3));  // Okahandja, number 2 there and 1 here
+  EXPECT_EQ(place(5), place(0));  // written otherwise
+  EXPECT_NE(place(4), place(0));  // no region
+  EXPECT_NE(place(0), place(2));
+  EXPECT_NE(PlaceKey(250, "khomas", "windhoek"), place(0));
+  EXPECT_EQ(both->keys(2).author, 12u);
+  EXPECT_EQ(both->keys(3).author, both->keys(2).author);
+  EXPECT_EQ(both->keys(2).sequence, 77u);
+  EXPECT_EQ(both->keys(0).sequence, 0u);
+  // Seed 0, of the line "516" and the two names below it, by xxh64sum.
+  EXPECT_EQ(place(0), 0x878e1e7e4b1f2580u);
+  EXPECT_EQ(Dataset::Open({folder / "a"})->keys(0).place, 0u) << "not asked for";
 }
 
 }  // namespace
