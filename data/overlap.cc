@@ -8,9 +8,9 @@
 #include <numeric>
 #include <vector>
 
-#include "data/shard/string_hash.h"
 #include "data/shard/record_index.h"
 #include "data/shard/shard_reader.h"
+#include "data/shard/string_hash.h"
 #include "data/split/split_sidecar.h"
 #include "geo/place_index.h"
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nanoflann.hpp>
 
+#include "geo/unit_cloud.h"
+
 namespace graticule {
 namespace {
 
@@ -27,19 +29,7 @@ double AngleToArc(UnitVector p, UnitVector a, UnitVector b) {
   return std::min(Angle(p, a), Angle(p, b));
 }
 
-struct Vertices {
-  std::vector<UnitVector> points;
-  size_t kdtree_get_point_count() const { return points.size(); }
-  double kdtree_get_pt(size_t i, size_t axis) const {
-    return axis == 0 ? points[i].x : axis == 1 ? points[i].y : points[i].z;
-  }
-  template <class Box>
-  bool kdtree_get_bbox(Box&) const {
-    return false;
-  }
-};
-
-using KdTree = nanoflann::KDTreeSingleIndexAdaptor<nanoflann::L2_Simple_Adaptor<double, Vertices>, Vertices,
+using KdTree = nanoflann::KDTreeSingleIndexAdaptor<nanoflann::L2_Simple_Adaptor<double, UnitCloud>, UnitCloud,
                                                    3, uint32_t>;
 
 double ChordSquared(double angle) {
@@ -50,7 +40,7 @@ double ChordSquared(double angle) {
 }  // namespace
 
 struct LineIndex::Tree {
-  Vertices vertices;
+  UnitCloud vertices;
   std::vector<uint32_t> line;  // of each vertex; neighbours of the same line are joined by a piece
   double longest = 0;          // angle of the longest piece
   std::unique_ptr<KdTree> tree;

@@ -4,21 +4,10 @@
 #include <nanoflann.hpp>
 #include <vector>
 
+#include "geo/unit_cloud.h"
+
 namespace graticule {
 namespace {
-
-struct Cloud {
-  std::vector<UnitVector> points;
-
-  size_t kdtree_get_point_count() const { return points.size(); }
-  double kdtree_get_pt(size_t i, size_t axis) const {
-    return axis == 0 ? points[i].x : axis == 1 ? points[i].y : points[i].z;
-  }
-  template <class Box>
-  bool kdtree_get_bbox(Box&) const {
-    return false;
-  }
-};
 
 // The library skips candidates that are as far as the worst kept one. Reporting a bound one ulp larger lets
 // ties through, so that the smallest index can be chosen whatever the shape of the tree.
@@ -42,13 +31,13 @@ class SmallestIndexOfNearest {
   uint32_t index_ = kNone;
 };
 
-using KdTree =
-    nanoflann::KDTreeSingleIndexAdaptor<nanoflann::L2_Simple_Adaptor<double, Cloud>, Cloud, 3, uint32_t>;
+using KdTree = nanoflann::KDTreeSingleIndexAdaptor<nanoflann::L2_Simple_Adaptor<double, UnitCloud>, UnitCloud,
+                                                   3, uint32_t>;
 
 }  // namespace
 
 struct PlaceIndex::Tree {
-  Cloud cloud;
+  UnitCloud cloud;
   std::unique_ptr<KdTree> tree;
 };
 

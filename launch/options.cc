@@ -1,7 +1,9 @@
 #include "launch/options.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "base/error.h"
@@ -49,6 +51,13 @@ bool Options::Parse(const std::vector<std::string>& arguments) {
     throw Error(ErrorCode::kUsage, error.what(), "", fmt::format("usage: {}", usage_));
   }
   return true;
+}
+
+std::string Options::Choice(const std::string& name, const std::vector<std::string>& allowed) const {
+  const auto value = Get<std::string>(name);
+  if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return value;
+  throw Error(ErrorCode::kUsage,
+              fmt::format("--{} is \"{}\", expected {}", name, value, fmt::join(allowed, " or ")));
 }
 
 std::vector<std::string> Options::Words(const std::string& name) const {

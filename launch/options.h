@@ -25,6 +25,8 @@ class Options {
   T Get(const std::string& name) const {
     return values_[name].as<T>();
   }
+  // The value, which must be one of these: otherwise Error(kUsage).
+  std::string Choice(const std::string& name, const std::vector<std::string>& allowed) const;
   std::vector<std::string> Words(const std::string& name) const;  // empty when absent
   bool json() const { return values_.count("json") > 0; }
 

@@ -27,6 +27,10 @@ const std::vector<std::string>& TowerOutputs() {
   return outputs;
 }
 
+std::string TowerOutputOf(const std::string& pooling) {
+  return pooling == "cls" ? "pooler_output" : "mean_tokens";
+}
+
 int64_t TowerOutputWidth(const VisionConfig& config, const std::string& output) {
   CheckKnown(output);
   return output == "image_embeds" ? config.projection : config.width;

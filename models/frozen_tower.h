@@ -19,6 +19,8 @@ namespace graticule {
 // "image_embeds" (projected), "pooler_output" (class token after the last layer norm), "mean_tokens" (mean of
 // all tokens before it). None of them is normalised.
 const std::vector<std::string>& TowerOutputs();
+// The output that heads with this pooling take (ModelConfig::pooling).
+std::string TowerOutputOf(const std::string& pooling);
 int64_t TowerOutputWidth(const VisionConfig& config, const std::string& output);
 
 // [B, D] fp32.

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "launch/launch_rank.h"
 #include "launch/options.h"
+#include "models/frozen_tower.h"
 #include "models/hf_weights.h"
 #include "trainer/comm/world.h"
 #include "trainer/config/root_config.h"
@@ -67,7 +68,7 @@ Source FromConfig(const EmbedCommand& command) {
   source.seed = static_cast<uint64_t>(config.run.seed);
   source.tower = std::make_shared<VisionTower>(config.model.vision, source.seed);
   if (!config.model.init.empty()) LoadVisionWeights(*source.tower, config.model.init);
-  if (command.clip.empty()) source.output = config.model.pooling == "cls" ? "pooler_output" : "mean_tokens";
+  if (command.clip.empty()) source.output = TowerOutputOf(config.model.pooling);
   source.eval = config.data.EvalAugment(config.model.vision.image_size);
   source.train = config.data.TrainAugment(config.model.vision.image_size);
   return source;
@@ -164,9 +165,7 @@ EmbedCommand CommandOf(const Options& options) {
       throw Error(ErrorCode::kUsage, fmt::format("--{} is missing", name), "", "see --help");
   }
   command.device = options.Get<std::string>("device");
-  command.crops = options.Get<std::string>("crops");
-  if (command.crops != "centre" && command.crops != "ten")
-    throw Error(ErrorCode::kUsage, fmt::format("--crops is \"{}\", expected centre or ten", command.crops));
+  command.crops = options.Choice("crops", {"centre", "ten"});
   command.draws = options.Get<int64_t>("draws");
   if (command.draws < 0 || command.draws > 255)
     throw Error(ErrorCode::kUsage, fmt::format("--draws is {}, expected 0 to 255", command.draws));

@@ -122,7 +122,7 @@ std::shared_ptr<const EmbeddingStore> OpenEmbeddings(const EvalCommand& command,
                                                      const AugmentOptions& augment) {
   auto store = EmbeddingStore::Open(command.embeddings, dataset);
   CheckPreprocessing(store->plan(), augment, command.embeddings.front());
-  CheckTower(*store, *model.recipe, command.embeddings.front());
+  CheckTower(*model.recipe, {{store.get(), command.embeddings.front()}});
   return store;
 }
 
@@ -208,9 +208,7 @@ int Eval(const std::vector<std::string>& arguments) {
   command.split = options.Words("split");
   command.split_given = options.Has("split");
   command.embeddings = options.Words("embeddings");
-  command.crops = options.Get<std::string>("crops");
-  if (command.crops != "centre" && command.crops != "ten")
-    throw Error(ErrorCode::kUsage, fmt::format("--crops is \"{}\", expected centre or ten", command.crops));
+  command.crops = options.Choice("crops", {"centre", "ten"});
   command.json = options.json();
   command.batch = options.Get<int64_t>("batch");
   command.samples = options.Get<int64_t>("samples");

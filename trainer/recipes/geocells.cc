@@ -144,9 +144,7 @@ std::map<std::string, double> GeocellsRecipe::Weights(const Batch& batch) const 
   return weights;
 }
 
-std::string GeocellsRecipe::TowerOutputName() const {
-  return options_.model.pooling == "cls" ? "pooler_output" : "mean_tokens";
-}
+std::string GeocellsRecipe::TowerOutputName() const { return TowerOutputOf(options_.model.pooling); }
 
 std::string GeocellsRecipe::TowerHash() const { return TowerSha256(tower_); }
 

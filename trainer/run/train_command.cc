@@ -158,10 +158,10 @@ int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, 
                     parts.loader->order_name());
     Restore(start, parts);
   }
-  if (data.train_embeddings != nullptr)
-    CheckTower(*data.train_embeddings, *parts.recipe, command.config.data.train_embeddings.front());
-  if (data.val_embeddings != nullptr)
-    CheckTower(*data.val_embeddings, *parts.recipe, command.config.data.val_embeddings.front());
+  const DataConfig& named = command.config.data;
+  const auto first = [](const std::vector<std::string>& stores) { return stores.empty() ? "" : stores[0]; };
+  CheckTower(*parts.recipe, {{data.train_embeddings.get(), first(named.train_embeddings)},
+                             {data.val_embeddings.get(), first(named.val_embeddings)}});
   std::unique_ptr<RunRecord> record;
   if (folder != nullptr) {
     folder->CheckFreeSpace(BytesOf(parts.recipe->Parameters()) + BytesOf(parts.optimizer->State()));

@@ -63,19 +63,24 @@ std::string TrainingData::EmbeddingsSha256() const {
   return train_embeddings == nullptr ? "" : train_embeddings->Sha256();
 }
 
-void CheckTower(const EmbeddingStore& embeddings, const Recipe& recipe, const std::string& store) {
-  const EmbeddingPlan& plan = embeddings.plan();
-  if (plan.output != recipe.TowerOutputName()) {
+void CheckTower(const Recipe& recipe, const std::vector<NamedStore>& stores) {
+  std::string tower;
+  for (const auto& [embeddings, name] : stores) {
+    if (embeddings == nullptr) continue;
+    const EmbeddingPlan& plan = embeddings->plan();
+    if (plan.output != recipe.TowerOutputName()) {
+      throw Error(
+          ErrorCode::kUsage,
+          fmt::format("the store holds {}, the recipe takes {}", plan.output, recipe.TowerOutputName()), name,
+          "see model.pooling, or embed again with --output");
+    }
+    if (tower.empty()) tower = recipe.TowerHash();
+    if (plan.tower_sha256 == tower) continue;
     throw Error(ErrorCode::kUsage,
-                fmt::format("the store holds {}, the recipe takes {}", plan.output, recipe.TowerOutputName()),
-                store, "see model.pooling, or embed again with --output");
+                fmt::format("the store was made with tower {}, the model's is {}",
+                            plan.tower_sha256.substr(0, 12), tower.substr(0, 12)),
+                name, "start from the same model.init (or the same run.seed), or make the store again");
   }
-  const std::string tower = recipe.TowerHash();
-  if (plan.tower_sha256 == tower) return;
-  throw Error(ErrorCode::kUsage,
-              fmt::format("the store was made with tower {}, the model's is {}",
-                          plan.tower_sha256.substr(0, 12), tower.substr(0, 12)),
-              store, "start from the same model.init (or the same run.seed), or make the store again");
 }
 
 TrainingData TrainingData::OpenCollective(const RootConfig& config, Communicator& control) {

@@ -58,7 +58,12 @@ c10::Device DeviceOf(const World& world);
 // How validation and evaluation read a dataset with this configuration.
 PredictOptions EvaluationOptions(const RootConfig& config, const World& world);
 
-// Throws Error(kUsage) unless the embeddings are what the recipe's own tower would make of the images.
-void CheckTower(const EmbeddingStore& embeddings, const Recipe& recipe, const std::string& store);
+struct NamedStore {
+  const EmbeddingStore* embeddings;  // may be null: then there is nothing to check
+  std::string name;
+};
+// Throws Error(kUsage) unless the embeddings are what the recipe's own tower would make of the images. Hashes
+// the tower, once for all of them.
+void CheckTower(const Recipe& recipe, const std::vector<NamedStore>& stores);
 
 }  // namespace graticule
