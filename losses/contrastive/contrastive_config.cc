@@ -1,0 +1,60 @@
+#include "losses/contrastive/contrastive_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace graticule {
+
+const std::vector<std::string>& ContrastiveKinds() {
+  static const std::vector<std::string> kinds = {"infonce", "weighted_seed", "weighted_add", "dcl",
+                                                 "hcl",     "triplet",       "siglip"};
+  return kinds;
+}
+
+bool IsContrastive(const std::string& kind) {
+  const std::vector<std::string>& known = ContrastiveKinds();
+  return std::find(known.begin(), known.end(), kind) != known.end();
+}
+
+void MaskConfig::Bind(Section& s) {
+  s.Field("km", &km,
+          {.help = "candidates nearer than this to a row's place are no negatives of it; 0: none",
+           .unit = "km",
+           .min = 0,
+           .max = 20000});
+  s.Field("same", &same, {.help = "nor those that share this with it: of place, author, sequence"});
+  s.Check([this]() -> std::string {
+    for (const std::string& key : same) {
+      if (key != "place" && key != "author" && key != "sequence")
+        return fmt::format("same: found \"{}\", expected place, author or sequence", key);
+    }
+    return "";
+  });
+}
+
+void TripletConfig::Bind(Section& s) {
+  s.Choice("distance", &distance, {"cosine", "l2"}, "between embeddings");
+  s.Field("margin", &margin, {.help = "by which the negative must be farther", .min = 0, .max = 4});
+  s.Choice("pick", &pick, {"semi_hard", "farthest", "far_near"},
+           "which negative: the hardest one behind the positive, the farthest place, or a fair coin between "
+           "the near and the far half of the places");
+}
+
+void ContrastiveConfig::Bind(Section& s) {
+  s.Field("gps_to_image", &gps_to_image,
+          {.help = "share of the direction from places to images", .min = 0, .max = 1});
+  s.Field("beta", &beta,
+          {.help = "how much more a harder negative counts (weighted_seed, weighted_add, hcl)",
+           .min = 0,
+           .max = 16});
+  s.Choice("beta_on", &beta_on, {"logit", "cosine"},
+           "what beta multiplies; cosine keeps the hardness while the scale grows");
+  s.Field("tau_plus", &tau_plus,
+          {.help = "chance that a random candidate is a false negative (dcl, hcl)", .min = 0, .max = 0.9});
+  s.Field("detach", &detach, {.help = "importance weights carry no gradient (hcl)"});
+  s.Sub("mask", &mask, "false negatives, left out of each row's candidates");
+  s.Sub("triplet", &triplet, "kind: triplet");
+}
+
+}  // namespace graticule

@@ -1,0 +1,59 @@
+// Where anchors and columns lie, and which pairs of them are no negatives: false negatives (too near, same
+// place, same author, same sequence), padding, and other views of the anchor itself.
+//
+// Computed block by block inside the loss, so that no matrix over the batch is ever kept. Distances in fp64
+// on a sphere of 6371.0088 km. On the device that they were made for. Pure.
+//
+// Legend: N items, K keys in use.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "geo/latlon.h"
+#include "losses/contrastive/contrastive_config.h"
+
+namespace graticule {
+
+// What two records may share, 0 = unknown, in the order place, author, sequence.
+using PairKeys = std::array<uint64_t, 3>;
+
+struct PairPlaces {
+  at::Tensor unit_N3;   // fp64
+  at::Tensor keys_NK;   // int64
+  at::Tensor valid_N;   // bool: has a place
+  at::Tensor sample_N;  // int64, the global sample; -1: none
+  bool all_valid = true;
+  bool several_views = false;  // two items may be of one sample
+
+  // Places without finite coordinates are not valid. keys: one per place, or none. first_sample: samples are
+  // numbered from here; below 0 the items are no samples.
+  static PairPlaces Of(std::span<const LatLon> places, std::span<const PairKeys> keys, const MaskConfig& mask,
+                       int64_t first_sample, c10::Device device);
+  PairPlaces Narrow(int64_t begin, int64_t count) const;
+  // Each item `views` times in a row.
+  PairPlaces Repeat(int64_t views) const;
+  // Of the columns that each of `samples` rows has for itself: each sample's stretch `views` times in a row.
+  PairPlaces PerRow(int64_t samples, int64_t views) const;
+  static PairPlaces Join(const PairPlaces& a, const PairPlaces& b);
+  int64_t size() const { return unit_N3.size(0); }
+};
+
+// cos of the angle between places, fp64 [R, C].
+at::Tensor Closeness(const PairPlaces& rows, const PairPlaces& columns);
+
+// bool [R, C]: the column is no negative of the row; undefined where that holds for no pair. It may be true
+// at the positive. closeness_RC: Closeness of them, where the caller has it.
+at::Tensor LeftOut(const PairPlaces& rows, const PairPlaces& columns, const MaskConfig& mask,
+                   const at::Tensor& closeness_RC = {});
+
+// The same where each row has columns of its own: columns holds R * M items -> [R, M].
+at::Tensor ClosenessOwn(const PairPlaces& rows, const PairPlaces& columns);
+at::Tensor LeftOutOwn(const PairPlaces& rows, const PairPlaces& columns, const MaskConfig& mask);
+
+}  // namespace graticule

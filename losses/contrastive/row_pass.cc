@@ -1,0 +1,172 @@
+#include "losses/contrastive/row_pass.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "base/error.h"
+
+namespace graticule {
+namespace {
+
+constexpr double kNone = -std::numeric_limits<double>::infinity();
+// Logits at a time: they stay in a CPU's outer cache, and fill a GPU.
+constexpr int64_t kHostBlock = 2 << 20, kDeviceBlock = 64 << 20;
+
+at::Tensor JoinColumns(const at::Tensor& a, const at::Tensor& b, int64_t rows, int64_t a_columns,
+                       int64_t b_columns) {
+  if (!a.defined() && !b.defined()) return {};
+  const at::Tensor& known = a.defined() ? a : b;
+  const auto full = [&](const at::Tensor& t, int64_t columns) {
+    return t.defined() ? t.expand({rows, columns}) : at::zeros({rows, columns}, known.options());
+  };
+  return at::cat({full(a, a_columns), full(b, b_columns)}, 1);
+}
+
+}  // namespace
+
+int64_t RowPass::RowsPerBlock(int64_t width) const {
+  const int64_t values = shared_.block_values > 0 ? shared_.block_values
+                         : anchors_RD.is_cpu()    ? kHostBlock
+                                                  : kDeviceBlock;
+  return std::max<int64_t>(1, values / std::max<int64_t>(1, width));
+}
+
+void RowPass::RunOwnRows() {
+  const at::TensorOptions doubles = anchors_RD.options().dtype(at::kDouble);
+  for (at::Tensor* total : {&sum_, &correct_, &positive_, &left_out_, &floored_})
+    *total = at::zeros({}, doubles);
+  const int64_t total = anchors_RD.size(0);
+  const int64_t width = columns_CD.size(0) + (extra_RMD.defined() ? extra_RMD.size(1) : 0);
+  const int64_t block = std::min(RowsPerBlock(width), total);
+  const at::Tensor buffer = at::empty({block, width}, anchors_RD.options());
+  for (int64_t begin = 0; begin < total; begin += block) {
+    const int64_t count = std::min(block, total - begin);
+    OwnBlock(begin, count, buffer.narrow(0, 0, count));
+  }
+}
+
+void RowPass::OwnBlock(int64_t begin, int64_t count, at::Tensor logits) {
+  const int64_t shared_columns = columns_CD.size(0), width = logits.size(1),
+                own_columns = width - shared_columns;
+  const at::Tensor scaled = anchors_RD.narrow(0, begin, count) * shared_.scale;
+  at::Tensor batch_logits = logits.narrow(1, 0, shared_columns);
+  at::mm_out(batch_logits, scaled, columns_CD.t());
+  if (own_columns > 0) {
+    logits.narrow(1, shared_columns, own_columns)
+        .copy_(at::bmm(extra_RMD.narrow(0, begin, count), scaled.unsqueeze(2)).squeeze(2));
+  }
+  if (shared_.bias.defined()) logits.add_(shared_.bias);
+
+  const PairPlaces here = rows.Narrow(begin, count);
+  const at::Tensor positive_column = positives_R.narrow(0, begin, count).unsqueeze(1);
+  RowBlock block;
+  block.scale = shared_.scale;
+  if (shared_.objective->needs_closeness()) {
+    block.closeness_RC = Closeness(here, columns);
+    block.draws_R2 = draws_R2.narrow(0, begin, count);
+  }
+  at::Tensor left_out = LeftOut(here, columns, shared_.mask, block.closeness_RC);
+  if (own_columns > 0) {
+    const PairPlaces own_places = extra.Narrow(begin * own_columns, count * own_columns);
+    left_out =
+        JoinColumns(left_out, LeftOutOwn(here, own_places, shared_.mask), count, shared_columns, own_columns);
+    if (block.closeness_RC.defined())
+      block.closeness_RC = at::cat({block.closeness_RC, ClosenessOwn(here, own_places)}, 1);
+  }
+  block.positive_R = logits.gather(1, positive_column).squeeze(1);
+  const at::Tensor first = logits.narrow(1, 0, batch_columns).amax(1) <= block.positive_R;
+  logits.scatter_(1, positive_column, kNone);
+  block.count_R = at::full({count}, static_cast<double>(width - 1), logits.options());
+  if (left_out.defined()) {
+    if (left_out.size(0) != count) left_out = left_out.expand({count, width});
+    left_out = left_out.scatter(1, positive_column, false);
+    const at::Tensor number = left_out.sum(1);
+    block.count_R = block.count_R - number;
+    left_out_ += (number.to(at::kDouble) / static_cast<double>(width - 1)).dot(here.valid_N.to(at::kDouble));
+    logits.masked_fill_(left_out, kNone);
+  }
+  block.negatives_RC = logits;
+
+  RowLoss loss = shared_.objective->Forward(block);
+  const at::Tensor valid = here.valid_N.to(logits.scalar_type()), valid_d = here.valid_N.to(at::kDouble);
+  sum_ += share * loss.loss_R.to(at::kDouble).dot(valid_d);
+  correct_ += first.to(at::kDouble).dot(valid_d);
+  positive_ += block.positive_R.to(at::kDouble).dot(valid_d);
+  if (loss.floored_R.defined()) floored_ += loss.floored_R.to(at::kDouble).dot(valid_d);
+  if (!shared_.wants_gradients) return;
+  if (!statistics_RK_.defined())
+    statistics_RK_ = at::empty({anchors_RD.size(0), loss.statistics_RK.size(1)}, logits.options());
+  statistics_RK_.narrow(0, begin, count).copy_(loss.statistics_RK);
+  at::Tensor gradient = shared_.objective->Gradient(block, loss.statistics_RK);
+  gradient.scatter_(1, positive_column, loss.positive_gradient_R.unsqueeze(1));
+  if (!rows.all_valid) gradient.mul_(valid.unsqueeze(1));
+  AddGradients(begin, scaled, gradient);
+}
+
+void RowPass::AddGradients(int64_t begin, const at::Tensor& scaled, const at::Tensor& gradient) {
+  const int64_t shared_columns = columns_CD.size(0), count = gradient.size(0);
+  const at::Tensor batch_gradient = gradient.narrow(1, 0, shared_columns);
+  at::Tensor pull = at::mm(batch_gradient, columns_CD);  // d / d scaled anchors
+  if (extra_RMD.defined()) {
+    const at::Tensor own = gradient.narrow(1, shared_columns, gradient.size(1) - shared_columns);
+    const at::Tensor extra_here = extra_RMD.narrow(0, begin, count);
+    pull.add_(at::bmm(own.unsqueeze(1), extra_here).squeeze(1));
+    if (extra_gradient.defined())
+      extra_gradient.narrow(0, begin, count).add_(own.unsqueeze(2) * scaled.unsqueeze(1), share);
+  }
+  if (anchors_gradient.defined())
+    anchors_gradient.narrow(0, begin, count).addcmul_(pull, shared_.scale, share);
+  // d / d log s = sum of G l, and l = <scaled anchor, column>: no product with -inf where nothing counts.
+  if (shared_.log_scale_gradient.defined())
+    shared_.log_scale_gradient.add_((pull * scaled).sum(at::kDouble), share);
+  if (shared_.bias_gradient.defined()) shared_.bias_gradient.add_(gradient.sum(), share);
+  for (const OwnColumns& range : own) {
+    if (!range.gradient.defined()) continue;
+    range.gradient.addmm_(batch_gradient.narrow(1, range.begin, range.count).t(), scaled, 1, share);
+  }
+}
+
+void RowPass::RunForeignRows(const at::Tensor& all_anchors, const PairPlaces& all_rows,
+                             const at::Tensor& all_statistics, int64_t rank) {
+  const int64_t mine = anchors_RD.size(0), total = all_anchors.size(0);
+  for (const OwnColumns& range : own) {
+    if (!range.gradient.defined()) continue;
+    const at::Tensor pieces = columns_CD.narrow(0, range.begin, range.count);
+    const PairPlaces piece_places = columns.Narrow(range.begin, range.count);
+    const int64_t block = RowsPerBlock(range.count);
+    for (int64_t begin = 0; begin < total;) {
+      if (begin == rank * mine) {
+        begin += mine;
+        continue;
+      }
+      const int64_t stop = begin < rank * mine ? rank * mine : total;
+      const int64_t count = std::min(block, stop - begin);
+      const PairPlaces here = all_rows.Narrow(begin, count);
+      const at::Tensor scaled = all_anchors.narrow(0, begin, count) * shared_.scale;
+      RowBlock piece;
+      piece.scale = shared_.scale;
+      piece.first_column = range.begin;
+      piece.negatives_RC = at::mm(scaled, pieces.t());
+      if (shared_.bias.defined()) piece.negatives_RC.add_(shared_.bias);
+      const at::Tensor left_out = LeftOut(here, piece_places, shared_.mask);
+      if (left_out.defined()) piece.negatives_RC.masked_fill_(left_out, kNone);
+      at::Tensor gradient = shared_.objective->Gradient(piece, all_statistics.narrow(0, begin, count));
+      if (!all_rows.all_valid) gradient.mul_(here.valid_N.to(gradient.scalar_type()).unsqueeze(1));
+      range.gradient.addmm_(gradient.t(), scaled, 1, share);
+      begin += count;
+    }
+  }
+}
+
+ContrastiveSums RowPass::observed() const {
+  ContrastiveSums sums;
+  sums.correct = correct_;
+  sums.positive = positive_;
+  sums.left_out = left_out_;
+  sums.floored = floored_;
+  return sums;
+}
+
+}  // namespace graticule
