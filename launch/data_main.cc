@@ -10,6 +10,7 @@
 #include "launch/verbs/data_split.h"
 #include "launch/verbs/data_synth.h"
 #include "launch/verbs/data_verify.h"
+#include "launch/verbs/gallery.h"
 #include "launch/verbs/report_accuracy.h"
 
 using graticule::Verb;
@@ -28,6 +29,7 @@ int main(int argc, char** argv) {
       graticule::DataVerifyVerb(),
   };
   for (const Verb& verb : graticule::CellsVerbs()) verbs.push_back(verb);
+  for (const Verb& verb : graticule::GalleryVerbs()) verbs.push_back(verb);
   verbs.push_back(graticule::ReportAccuracyVerb());
   return graticule::RunVerbs("graticule-data", verbs, argc, argv);
 }
