@@ -1,7 +1,9 @@
 #include "geo/place_index.h"
 
+#include <algorithm>
 #include <limits>
 #include <nanoflann.hpp>
+#include <utility>
 #include <vector>
 
 #include "geo/unit_cloud.h"
@@ -29,6 +31,34 @@ class SmallestIndexOfNearest {
   static constexpr uint32_t kNone = std::numeric_limits<uint32_t>::max();
   double squared_ = std::numeric_limits<double>::max();
   uint32_t index_ = kNone;
+};
+
+// The same for several: the kept ones ascend by (distance, index).
+class SmallestIndicesOfNearest {
+ public:
+  using DistanceType = double;
+  explicit SmallestIndicesOfNearest(size_t k) : k_(k) {}
+  bool addPoint(double squared, uint32_t index) {
+    const std::pair<double, uint32_t> found{squared, index};
+    if (full() && !(found < kept_.back())) return true;
+    if (full()) kept_.pop_back();
+    kept_.insert(std::upper_bound(kept_.begin(), kept_.end(), found), found);
+    return true;
+  }
+  bool full() const { return kept_.size() == k_; }
+  double worstDist() const {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    return full() ? std::nextafter(kept_.back().first, kInfinity) : kInfinity;
+  }
+  std::vector<int64_t> indices() const {
+    std::vector<int64_t> indices;
+    for (const auto& [squared, index] : kept_) indices.push_back(index);
+    return indices;
+  }
+
+ private:
+  size_t k_;
+  std::vector<std::pair<double, uint32_t>> kept_;
 };
 
 using KdTree = nanoflann::KDTreeSingleIndexAdaptor<nanoflann::L2_Simple_Adaptor<double, UnitCloud>, UnitCloud,
@@ -60,6 +90,15 @@ int64_t PlaceIndex::Nearest(LatLon p) const {
   SmallestIndexOfNearest nearest;
   tree_->tree->findNeighbors(nearest, query, nanoflann::SearchParams());
   return nearest.index();
+}
+
+std::vector<int64_t> PlaceIndex::Nearest(LatLon p, int64_t k) const {
+  const UnitVector v = ToUnitVector(p);
+  if (!tree_->tree || k <= 0 || !std::isfinite(v.x + v.y + v.z)) return {};
+  const double query[3] = {v.x, v.y, v.z};
+  SmallestIndicesOfNearest nearest(static_cast<size_t>(k));
+  tree_->tree->findNeighbors(nearest, query, nanoflann::SearchParams());
+  return nearest.indices();
 }
 
 }  // namespace graticule

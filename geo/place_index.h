@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "geo/latlon.h"
 
@@ -22,6 +23,8 @@ class PlaceIndex {
 
   int64_t size() const;
   int64_t Nearest(LatLon p) const;  // -1 when the set is empty or p is not finite
+  // The k nearest, ascending by distance, fewer when the set holds fewer; none when p is not finite.
+  std::vector<int64_t> Nearest(LatLon p, int64_t k) const;
 
  private:
   struct Tree;

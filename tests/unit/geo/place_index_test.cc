@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -44,10 +45,33 @@ TEST(PlaceIndex, GivesTheSmallestIndexAmongEquals) {
   for (size_t i = 0; i < twice.size(); ++i) EXPECT_EQ(index.Nearest(twice[i]), static_cast<int64_t>(i));
 }
 
+TEST(PlaceIndex, FindsTheKNearestInOrder) {
+  std::vector<LatLon> places = PhotoPlaces(700, 4);
+  places.insert(places.end(), places.begin(), places.begin() + 50);  // equals in the order of their indices
+  const PlaceIndex index(places);
+  for (LatLon p : TestPlaces(300, 5)) {
+    std::vector<std::pair<double, int64_t>> all;
+    for (size_t i = 0; i < places.size(); ++i) {
+      const UnitVector a = ToUnitVector(p), b = ToUnitVector(places[i]);
+      const double x = a.x - b.x, y = a.y - b.y, z = a.z - b.z;
+      all.emplace_back(x * x + y * y + z * z, static_cast<int64_t>(i));
+    }
+    std::sort(all.begin(), all.end());
+    for (const int64_t k : {1, 9, 200}) {
+      const std::vector<int64_t> found = index.Nearest(p, k);
+      ASSERT_EQ(std::ssize(found), k);
+      for (int64_t i = 0; i < k; ++i) ASSERT_EQ(found[i], all[i].second) << "k " << k << " rank " << i;
+    }
+  }
+  EXPECT_EQ(index.Nearest({0, 0}, 1000).size(), 750u);
+  EXPECT_TRUE(index.Nearest({0, 0}, 0).empty());
+}
+
 TEST(PlaceIndex, HasNoAnswerWithoutPlacesOrForNaN) {
   EXPECT_EQ(PlaceIndex(std::vector<LatLon>{}).Nearest({0, 0}), -1);
   const PlaceIndex index(std::vector<LatLon>{{1, 2}});
   EXPECT_EQ(index.Nearest({std::numeric_limits<double>::quiet_NaN(), 0}), -1);
+  EXPECT_TRUE(index.Nearest({std::numeric_limits<double>::quiet_NaN(), 0}, 3).empty());
   EXPECT_EQ(index.Nearest({-90, 0}), 0);
 }
 
