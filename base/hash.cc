@@ -73,4 +73,8 @@ uint32_t Crc32c(const void* data, size_t bytes, uint32_t crc) {
   return ~state;
 }
 
+uint32_t Crc32(const void* data, size_t bytes) {
+  return crc32_gzip_refl(0, static_cast<const unsigned char*>(data), bytes);
+}
+
 }  // namespace graticule

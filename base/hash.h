@@ -1,4 +1,5 @@
-// Content hashes: SHA-256 for identity (files, configurations, checkpoints), CRC32C for each record read.
+// Content hashes: SHA-256 for identity (files, configurations, checkpoints), CRC32C for each record read, and
+// the CRC-32 that zip files carry.
 #pragma once
 
 #include <cstddef>
@@ -30,5 +31,7 @@ std::string Sha256HexOfFile(const std::string& path);
 
 // Castagnoli CRC (RFC 3720). Crc32c("123456789") == 0xE3069283. Extend with crc = previous result.
 uint32_t Crc32c(const void* data, size_t bytes, uint32_t crc = 0);
+// The CRC of gzip and zip (RFC 1952). Crc32("123456789") == 0xCBF43926.
+uint32_t Crc32(const void* data, size_t bytes);
 
 }  // namespace graticule

@@ -1,16 +1,15 @@
 #include "base/safetensors.h"
 
 #include <fmt/format.h>
-#include <sys/mman.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 
 #include "base/hash.h"
+#include "base/mapped_file.h"
 #include "base/text.h"
 
 namespace graticule {
@@ -160,19 +159,9 @@ std::optional<SafeDType> DTypeOf(std::string_view name) {
 class FileImpl : public SafetensorsFile {
  public:
   FileImpl(std::string name, ErrorCode code) : name_(std::move(name)), code_(code) {}
-  ~FileImpl() override {
-    if (mapping_ != nullptr) ::munmap(mapping_, mapped_bytes_);
-  }
-  FileImpl(const FileImpl&) = delete;
-  FileImpl& operator=(const FileImpl&) = delete;
-
-  void Map(const ReadableFile& file) {
-    if (file.size() < 8) Fail(fmt::format("the file has {} bytes, a header length needs 8", file.size()));
-    mapped_bytes_ = file.size();
-    void* mapping = ::mmap(nullptr, mapped_bytes_, PROT_READ, MAP_SHARED, file.fd(), 0);
-    if (mapping == MAP_FAILED) Fail(fmt::format("cannot map the file: {}", std::strerror(errno)));
-    mapping_ = mapping;
-    Read({static_cast<const uint8_t*>(mapping), mapped_bytes_});
+  void Map(const std::string& path) {
+    mapping_ = MappedFile(path);
+    Read(mapping_.bytes());
   }
   void Read(std::span<const uint8_t> bytes);
   const std::map<std::string, TensorView>& tensors() const override { return tensors_; }
@@ -199,8 +188,7 @@ class FileImpl : public SafetensorsFile {
 
   std::string name_;
   ErrorCode code_;
-  void* mapping_ = nullptr;
-  size_t mapped_bytes_ = 0;
+  MappedFile mapping_;
   const uint8_t* begin_ = nullptr;
   std::map<std::string, TensorView> tensors_;
   std::map<std::string, std::string> metadata_;
@@ -265,7 +253,7 @@ std::string_view NameOf(SafeDType dtype) { return kDTypes[RankOf(dtype)].name; }
 std::shared_ptr<const SafetensorsFile> SafetensorsFile::Open(const std::string& path, ErrorCode code) {
   auto file = std::make_shared<FileImpl>(path, code);
   try {
-    file->Map(*PosixFs().Open(path));
+    file->Map(path);
   } catch (const Error& error) {
     if (error.code() == code) throw;
     throw Error(code, error.message(), error.where(), error.hint());
