@@ -19,7 +19,7 @@ TEST(StoredZip, FindsEntriesWithAndWithoutZip64) {
   for (const bool zip64 : {false, true}) {
     for (const bool end64 : {false, true}) {
       const std::string zip = MakeZip({{.name = "a/x", .bytes = "hello", .zip64 = zip64},
-                                       {.name = "a/empty", .bytes = "", .zip64 = zip64},
+                                       {.name = "a/empty", .bytes = "", .place64 = zip64},
                                        {.name = "a/y", .bytes = std::string(70'000, 'z'), .zip64 = zip64}},
                                       end64);
       const auto entries = Read(zip);

@@ -28,6 +28,7 @@ struct ZipSample {
   std::string name, bytes;
   uint16_t method = 0, flags = 0x0808;  // sizes behind the data, UTF-8 names: as torch writes
   bool zip64 = false;                   // its sizes and place in a zip64 field
+  bool place64 = false;                 // its place alone, as torch does behind 4 GiB
   int64_t header_shift = 0;             // makes the directory point elsewhere
   bool checksum = true;
 };
@@ -43,14 +44,14 @@ inline std::string MakeZip(const std::vector<ZipSample>& entries, bool end64 = t
            padding + e.bytes;
     out += "PK\7\10" + LittleEndian(crc, 4) + LittleEndian(size, e.zip64 ? 8 : 4) +
            LittleEndian(size, e.zip64 ? 8 : 4);
-    const std::string extra = e.zip64 ? LittleEndian(1, 2) + LittleEndian(24, 2) + LittleEndian(size, 8) +
-                                            LittleEndian(size, 8) + LittleEndian(header, 8)
-                                      : "";
+    std::string extra = e.zip64 ? LittleEndian(size, 8) + LittleEndian(size, 8) : "";
+    if (e.zip64 || e.place64) extra += LittleEndian(header, 8);
+    if (!extra.empty()) extra = LittleEndian(1, 2) + LittleEndian(extra.size(), 2) + extra;
     directory += "PK\1\2" + std::string(4, '\0') + LittleEndian(e.flags, 2) + LittleEndian(e.method, 2) +
                  std::string(4, '\0') + LittleEndian(crc, 4) + LittleEndian(e.zip64 ? ~0u : size, 4) +
                  LittleEndian(e.zip64 ? ~0u : size, 4) + LittleEndian(e.name.size(), 2) +
                  LittleEndian(extra.size(), 2) + std::string(10, '\0') +
-                 LittleEndian(e.zip64 ? ~0u : header, 4) + e.name + extra;
+                 LittleEndian(e.zip64 || e.place64 ? ~0u : header, 4) + e.name + extra;
   }
   const uint64_t offset = out.size(), count = entries.size();
   out += directory;
