@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "models/hf_config.h"
 #include "models/tensor_io.h"
+#include "models/weight_problems.h"
 
 namespace graticule {
 namespace {
@@ -155,11 +156,6 @@ Scan ScanFile(const SafetensorsFile& file) {
   return scan;
 }
 
-bool IsFloat(SafeDType dtype) {
-  return dtype == SafeDType::kF32 || dtype == SafeDType::kF16 || dtype == SafeDType::kBF16 ||
-         dtype == SafeDType::kF64;
-}
-
 // All that is wrong with one source for one parameter; "" if nothing.
 std::string Mismatch(const NamedTensor& parameter, const Source& source) {
   const std::vector<int64_t> found = source.Shape(), expected = parameter.tensor.sizes().vec();
@@ -170,15 +166,6 @@ std::string Mismatch(const NamedTensor& parameter, const Source& source) {
   if (!IsFloat(source.view->dtype))
     return fmt::format("{} is {}, expected floats", source.key, NameOf(source.view->dtype));
   return "";
-}
-
-void AddList(std::string& text, const char* title, const std::vector<std::string>& items) {
-  constexpr size_t kShown = 12;
-  if (items.empty()) return;
-  text += fmt::format(
-      "{}{} {}: {}", text.empty() ? "" : "; ", items.size(), title,
-      fmt::join(items.begin(), items.begin() + static_cast<int64_t>(std::min(items.size(), kShown)), ", "));
-  if (items.size() > kShown) text += ", ...";
 }
 
 at::Tensor Values(const Source& source) {
@@ -202,27 +189,22 @@ void RequireSameMetadata(const VisionConfig& tower, const std::string& path) {
 LoadedWeights LoadVisionTensors(VisionTower& tower, const SafetensorsFile& file, const std::string& name) {
   Scan scan = ScanFile(file);
   const bool has_projection = scan.sources.contains("visual_projection.weight");
-  std::vector<std::string> missing, mismatched;
+  WeightProblems problems;
   std::vector<std::pair<const NamedTensor*, Source>> plan;
   for (const NamedTensor& parameter : tower.parameters()) {
     const auto it = scan.sources.find(parameter.name);
     if (it == scan.sources.end()) {
-      if (parameter.name != "visual_projection.weight") missing.push_back(parameter.name);
+      if (parameter.name != "visual_projection.weight") problems.missing.push_back(parameter.name);
       continue;
     }
     if (std::string problem = Mismatch(parameter, it->second); !problem.empty())
-      mismatched.push_back(std::move(problem));
+      problems.mismatched.push_back(std::move(problem));
     plan.emplace_back(&parameter, it->second);
     scan.sources.erase(it);
   }
-  for (const auto& [parameter, source] : scan.sources) scan.unexpected.push_back(source.key);
-  std::string problems;
-  AddList(problems, "missing", missing);
-  AddList(problems, "of another shape or type", mismatched);
-  AddList(problems, "unexpected", scan.unexpected);
-  if (!problems.empty())
-    throw Error(ErrorCode::kData, "these weights do not fit the tower: " + problems, name,
-                "check that config.json and the weights belong together");
+  problems.unexpected = std::move(scan.unexpected);
+  for (const auto& [parameter, source] : scan.sources) problems.unexpected.push_back(source.key);
+  problems.ThrowIfAny("the tower", name, "check that config.json and the weights belong together");
   at::NoGradGuard no_grad;
   for (auto& [parameter, source] : plan) {
     at::Tensor target = parameter->tensor;
