@@ -346,8 +346,8 @@ void Machine::Collect(const Value& value, const std::string& name, size_t depth,
     return;
   }
   if (value.kind != Kind::kDict)
-    Fail(value.at, fmt::format("found {} as \"{}\", expected a tensor or a dictionary of them",
-                               NameOf(value.kind), Printable(name)));
+    Fail(value.at, fmt::format("found {}{}, expected a tensor or a dictionary of them", NameOf(value.kind),
+                               name.empty() ? "" : " as \"" + Printable(name) + "\""));
   Dict& dict = dicts_[static_cast<size_t>(value.number)];
   if (dict.placed) Fail(value.at, fmt::format("the dictionary \"{}\" stands in two places", Printable(name)));
   dict.placed = true;

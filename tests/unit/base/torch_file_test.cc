@@ -143,7 +143,7 @@ TEST(TorchFile, RefusesPicklesThatAreNotDictionariesOfTensors) {
         std::string("s"),
         std::string("u"),
         std::string("t"),
-        PickleText(std::string(2000, 'n'))})
+        PickleDict(PickleText(std::string(2000, 'n')) + t)})
     FailureOfPickle(Protocol2(body));
   FailureOfPickle("");
   FailureOfPickle(Protocol2(t) + "x");
