@@ -39,7 +39,8 @@ void CheckBands(const BandOptions& options) {
   }
 }
 
-std::vector<int64_t> DistinctRows(std::span<const LatLon> candidates) {
+// The distinct candidates that have a place, under their indices.
+PlaceTree TreeOf(std::span<const LatLon> candidates) {
   std::vector<int64_t> known;
   std::vector<LatLon> places;
   for (size_t i = 0; i < candidates.size(); ++i) {
@@ -47,18 +48,17 @@ std::vector<int64_t> DistinctRows(std::span<const LatLon> candidates) {
     known.push_back(static_cast<int64_t>(i));
     places.push_back(candidates[i]);
   }
+  if (places.empty()) {
+    throw Error(ErrorCode::kData, fmt::format("none of {} candidates has a place", candidates.size()),
+                "distance bands");
+  }
   std::vector<int64_t> rows = MergePlaces(places).kept;
-  for (int64_t& row : rows) row = known[row];
-  if (!rows.empty()) return rows;
-  throw Error(ErrorCode::kData, fmt::format("none of {} candidates has a place", candidates.size()),
-              "distance bands");
-}
-
-std::vector<LatLon> PlacesOf(std::span<const LatLon> candidates, const std::vector<int64_t>& rows) {
-  std::vector<LatLon> places;
-  places.reserve(rows.size());
-  for (const int64_t row : rows) places.push_back(candidates[row]);
-  return places;
+  places.clear();
+  for (int64_t& row : rows) {
+    row = known[row];
+    places.push_back(candidates[row]);
+  }
+  return PlaceTree(places, rows);
 }
 
 }  // namespace
@@ -70,14 +70,12 @@ struct BandSampler::Work {
     double km;
   };
   RingCover cover;
-  std::vector<uint32_t> drawn;  // slots of the present band
+  std::vector<uint32_t> tried, drawn;  // slots of the present band
   std::vector<Found> list;
 };
 
 BandSampler::BandSampler(std::span<const LatLon> candidates, BandOptions options)
-    : options_((CheckBands(options), std::move(options))),
-      row_of_(DistinctRows(candidates)),
-      tree_(PlacesOf(candidates, row_of_)) {}
+    : options_((CheckBands(options), std::move(options))), tree_(TreeOf(candidates)) {}
 
 int64_t BandSampler::slots() const {
   int64_t sum = 0;
@@ -120,18 +118,26 @@ int64_t BandSampler::DrawBand(Work& work, LatLon anchor, const DistanceBand& ban
     return std::find(work.drawn.begin(), work.drawn.end(), slot) != work.drawn.end();
   };
   const auto keep = [&](uint32_t slot, double d) {
-    index[work.drawn.size()] = row_of_[tree_.row(slot)];
+    index[work.drawn.size()] = tree_.row(slot);
     km[work.drawn.size()] = d;
     work.drawn.push_back(slot);
   };
   work.drawn.clear();
   if (work.cover.size() > kListPerWanted * wanted) {
-    for (int tries = 0; tries < kTries && std::ssize(work.drawn) < wanted; ++tries) {
-      const uint32_t slot = work.cover.At(static_cast<int64_t>(rng.Below(size)));
-      const double d = HaversineKm(anchor, tree_.place(slot));
-      if (!lies_in_band(d) || is_drawn(slot)) continue;
-      keep(slot, d);
-      tries = -1;
+    // As many at a time as are wanted, so that memory is asked for all of them at once.
+    for (int64_t failed = 0; failed < kTries && std::ssize(work.drawn) < wanted;) {
+      work.tried.resize(static_cast<size_t>(wanted - std::ssize(work.drawn)));
+      for (uint32_t& slot : work.tried) {
+        slot = work.cover.At(static_cast<int64_t>(rng.Below(size)));
+        tree_.Prefetch(slot);
+      }
+      for (const uint32_t slot : work.tried) {
+        const double d = HaversineKm(anchor, tree_.place(slot));
+        ++failed;
+        if (!lies_in_band(d) || is_drawn(slot)) continue;
+        keep(slot, d);
+        failed = 0;
+      }
     }
   }
   if (std::ssize(work.drawn) == wanted) return wanted;

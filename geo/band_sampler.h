@@ -64,7 +64,6 @@ class BandSampler {
                    int64_t* index, double* km) const;
 
   BandOptions options_;
-  std::vector<int64_t> row_of_;  // [distinct candidates] index of the caller
   PlaceTree tree_;
 };
 

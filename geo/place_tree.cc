@@ -60,8 +60,8 @@ PlaceTree::Node PlaceTree::MakeNode(std::span<const UnitVector> points, uint32_t
   return node;
 }
 
-PlaceTree::PlaceTree(std::span<const LatLon> places) {
-  GRATICULE_CHECK(places.size() < std::numeric_limits<uint32_t>::max());
+PlaceTree::PlaceTree(std::span<const LatLon> places, std::span<const int64_t> rows) {
+  GRATICULE_CHECK(places.size() == rows.size() && places.size() < std::numeric_limits<uint32_t>::max());
   std::vector<std::pair<uint64_t, uint32_t>> curve;
   curve.reserve(places.size());
   for (const LatLon p : places) {
@@ -70,10 +70,11 @@ PlaceTree::PlaceTree(std::span<const LatLon> places) {
   }
   std::sort(curve.begin(), curve.end());
   std::vector<UnitVector> points;
-  for (const auto& [id, row] : curve) {
-    places_.push_back(places[row]);
-    rows_.push_back(row);
-    points.push_back(ToUnitVector(places[row]));
+  points.reserve(places.size());
+  entries_.reserve(places.size());
+  for (const auto& [id, given] : curve) {
+    entries_.push_back({places[given], rows[given]});
+    points.push_back(ToUnitVector(places[given]));
   }
   if (!places.empty()) nodes_.push_back(MakeNode(points, 0, static_cast<uint32_t>(places.size())));
   for (size_t n = 0; n < nodes_.size(); ++n) {

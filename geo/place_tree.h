@@ -35,11 +35,14 @@ class RingCover {
 
 class PlaceTree {
  public:
-  explicit PlaceTree(std::span<const LatLon> places);
+  // rows: [places] what the caller calls each of them.
+  PlaceTree(std::span<const LatLon> places, std::span<const int64_t> rows);
 
-  int64_t size() const { return std::ssize(places_); }
-  LatLon place(uint32_t slot) const { return places_[slot]; }
-  int64_t row(uint32_t slot) const { return rows_[slot]; }  // of the places given
+  int64_t size() const { return std::ssize(entries_); }
+  LatLon place(uint32_t slot) const { return entries_[slot].place; }
+  int64_t row(uint32_t slot) const { return entries_[slot].row; }
+  // Begins to bring a slot into the CPU's caches.
+  void Prefetch(uint32_t slot) const { __builtin_prefetch(&entries_[slot]); }
 
   // Covers the places p with low_km < distance <= high_km (infinity: to the antipode) on a sphere of
   // 6371.0 km, and few others: cells are opened until half of the cover is certain to lie in the ring, or
@@ -57,8 +60,11 @@ class PlaceTree {
   };
   Node MakeNode(std::span<const UnitVector> points, uint32_t begin, uint32_t end) const;
 
-  std::vector<LatLon> places_;  // by slot
-  std::vector<uint32_t> rows_;  // by slot
+  struct Entry {
+    LatLon place;
+    int64_t row;
+  };
+  std::vector<Entry> entries_;  // by slot
   std::vector<Node> nodes_;     // the root first, children side by side
 };
 
