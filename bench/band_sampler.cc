@@ -1,11 +1,11 @@
-// Time to draw the negatives of one batch from distance bands: 12 places within (1, 25] km of each anchor, 12 in
-// (25, 200], 8 in (200, 750], 32 beyond 2500 km.
+// Time to draw the negatives of one batch from distance bands: 12 places within (1, 25] km of each anchor, 12
+// in (25, 200], 8 in (200, 750], 32 beyond 2500 km.
 //
 //   band_sampler GALLERY ANCHORS [seconds]
 //
-// Both are gallery files or CSVs; the anchors make one batch, drawn again and again with other keys. Prints one
-// JSON object with the median time per batch on one and two threads. bench/band_sampler.py makes the input, adds
-// what people use from Python and prints the table.
+// Both are gallery files or CSVs; the anchors make one batch, drawn again and again with other keys. Prints
+// one JSON object with the median time per batch on one and two threads. bench/band_sampler.py makes the
+// input, adds what people use from Python and prints the table.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -30,7 +30,8 @@ struct Timing {
   int64_t empty = 0;  // slots of the last batch that no place filled
 };
 
-Timing BatchTime(const BandSampler& sampler, const std::vector<LatLon>& anchors, int threads, double seconds) {
+Timing BatchTime(const BandSampler& sampler, const std::vector<LatLon>& anchors, int threads,
+                 double seconds) {
   std::vector<int64_t> index(anchors.size() * sampler.slots());
   std::vector<double> km(index.size()), times;
   const Clock::time_point start = Clock::now();
@@ -54,8 +55,8 @@ int Main(int argc, char** argv) {
   const double seconds = argc > 3 ? std::stod(argv[3]) : 1;
   const Clock::time_point start = Clock::now();
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  const BandSampler sampler(
-      gallery.places(), {.bands = {{1, 25, 12}, {25, 200, 12}, {200, 750, 8}, {2500, kInfinity, 32}}});
+  const BandSampler sampler(gallery.places(),
+                            {.bands = {{1, 25, 12}, {25, 200, 12}, {200, 750, 8}, {2500, kInfinity, 32}}});
   const double build_s = Since(start);
   const Timing one = BatchTime(sampler, anchors, 1, seconds), two = BatchTime(sampler, anchors, 2, seconds);
   fmt::print(

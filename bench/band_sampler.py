@@ -50,11 +50,12 @@ def km_of_chord(chord):
     return 2 * RADIUS_KM * np.arcsin(np.minimum(1, chord / 2))
 
 
-def choose(rng, index, km):
-    """Near bands from places with their distances; a deficit goes outwards."""
+def choose(rng, index, distance, measure=lambda km: km):
+    """Near bands from places with their distances, as `measure` gives them; a deficit goes outwards."""
     chosen, missing = [], 0
     for low, high, count in NEAR:
-        members = index[(km > low) & (km <= high)]
+        members = np.flatnonzero((distance > measure(low)) & (distance <= measure(high)))
+        members = members if index is None else index[members]
         take = min(count + missing, len(members))
         missing += count - take
         chosen.append(rng.choice(members, take, replace=False, shuffle=False))
@@ -86,8 +87,8 @@ class Peers:
         self.kd = cKDTree(self.points)
         self.kd_build_s = time.perf_counter() - start
 
-    def finish(self, anchor, index, km):
-        chosen, missing = choose(self.rng, index, km)
+    def finish(self, anchor, *near):
+        chosen, missing = choose(self.rng, *near)
         return np.concatenate([*chosen, far(self.rng, self.points, anchor, FAR_COUNT + missing)])
 
     def ball_radius(self, anchors):
@@ -103,9 +104,8 @@ class Peers:
 
     def every_distance(self, anchors):
         for a in anchors:
-            anchor = unit(a)
-            km = km_of_chord(np.sqrt(np.maximum(0, 2 - 2 * (self.points @ anchor))))
-            yield self.finish(anchor, np.arange(len(km)), km)
+            anchor = unit(a)  # the cosine falls with the distance: no root or arc for each place
+            yield self.finish(anchor, None, -(self.points @ anchor), lambda km: -np.cos(km / RADIUS_KM))
 
     def ball_nearest(self, anchors):
         """Ranks instead of bands, as published: half of 1..6, half of 7..24. Not the same work, and all of it is near."""
@@ -162,7 +162,7 @@ def main():
                 batch_s.setdefault("graticule, two threads", []).append(ours["batch_two_threads_s"])
                 for name, function in methods.items():
                     seconds, rows = timed(function, radians[:served])
-                    batch_s.setdefault(name, []).append(seconds)
+                    batch_s.setdefault(name, []).append(round(seconds, 6))
                     if function != peers.ball_nearest:
                         check(places, radians, rows[:8])
         result = {"places": count, "anchors_of_python_sides": served, "empty_slots": ours["empty"], "batch_s": batch_s,

@@ -84,9 +84,8 @@ TEST(ThesisNegatives, V1FillsUpInFiveRoundsAtMost) {
     full += kept == 0;
   }
   // While 2 of 10 are missing a round of 2 draws finds none with 0.64, one with 0.34, both with 0.02; while
-  // one is missing, a round of 1 draw finds it with 0.1. After five rounds both are there with probability
-  // 0.2366.
-  double two = 1, one = 0, none = 0;
+  // one is missing, a round of 1 draw finds it with 0.1.
+  double two = 1, one = 0, none = 0;  // missing
   for (int round = 0; round < 5; ++round) {
     none += one * 0.1 + two * 0.02;
     one = one * 0.9 + two * 0.34;
