@@ -31,6 +31,12 @@ enum class Purpose : uint32_t {
   kBlock = 12,
   kMixture = 13,
   kDraw = 14,
+  kVariogram = 15,
+  kPlaceNoise = 16,
+  kQueueNoise = 17,
+  kQueueFill = 18,
+  kNegatives = 19,
+  kTriplet = 20,
 };
 
 // One Philox4x32-10 block; the known-answer vectors of Random123 hold for it.

@@ -12,7 +12,9 @@ void LossWeights::Bind(Section& s) {
 }
 
 void LossConfig::Bind(Section& s) {
-  s.Choice("kind", &kind, {"geocells"}, "which objective");
+  std::vector<std::string> kinds = {"geocells"};
+  kinds.insert(kinds.end(), ContrastiveKinds().begin(), ContrastiveKinds().end());
+  s.Choice("kind", &kind, kinds, "which objective; geocells for the recipe geocells, the others for geoclip");
   s.Choice(
       "label", &label, {"code", "paper"},
       "soft labels count distance from: code, the nearest centre; paper, the centre of the containing cell");
@@ -23,6 +25,7 @@ void LossConfig::Bind(Section& s) {
       "elevation_offset_m", &elevation_offset_m,
       {.help = "added before the logarithm of the elevation target", .unit = "m", .min = 0, .max = 12000});
   s.Sub("weights", &weights, "one weight per term; 0 removes the term and its head (not for geocell)");
+  contrastive.Bind(s);
   s.Check([this]() -> std::string {
     return weights.geocell > 0
                ? ""

@@ -1,12 +1,14 @@
-// `loss:` section: the objective of the `geocells` recipe. Torch-free.
+// `loss:` section: the objective. Torch-free.
 //
-// objective = sum over terms of weight * (sum of the term over the global batch) / (labels of that term).
-// A weight of 0 removes the term and, with it, the head that only this term trains.
+// kind geocells (recipe geocells): objective = sum over terms of weight * (sum of the term over the global
+// batch) / (labels of that term). A weight of 0 removes the term and, with it, the head that only this term
+// trains. The other kinds (recipe geoclip): losses/contrastive/contrastive_config.h.
 #pragma once
 
 #include <string>
 
 #include "base/config/section.h"
+#include "losses/contrastive/contrastive_config.h"
 
 namespace graticule {
 
@@ -24,6 +26,7 @@ struct LossConfig {
   bool normalise = false;           // divide each soft label by its sum
   double elevation_offset_m = 416;  // added before the logarithm of the elevation target
   LossWeights weights;
+  ContrastiveConfig contrastive;  // its keys lie beside `kind`
 
   void Bind(Section& s);
 };

@@ -104,34 +104,11 @@ void RequireIntact(const std::string& directory) {
   }
 }
 
-Heads ReadHeads(const SafetensorsFile& file, int64_t width, const std::string& path) {
-  constexpr std::string_view kPrefix = "heads.", kWeight = ".weight";
-  std::vector<Heads::Head> list;
-  for (const auto& [key, view] : file.tensors()) {
-    if (!key.starts_with(kPrefix) || !key.ends_with(kWeight)) continue;
-    if (view.shape.size() != 2 || view.shape[1] != width || view.dtype != SafeDType::kF32)
-      throw Error(ErrorCode::kData, fmt::format("{} does not fit a tower of width {}", key, width), path,
-                  "export the model again");
-    list.push_back({key.substr(kPrefix.size(), key.size() - kPrefix.size() - kWeight.size()), view.shape[0]});
-  }
-  Heads heads(width, list, std::nullopt);
-  at::NoGradGuard no_grad;
-  for (const NamedTensor& parameter : heads.parameters()) {
-    at::Tensor target = parameter.tensor;
-    const at::Tensor values = CopyToTensor(file.at(parameter.name));
-    if (values.sizes() != target.sizes())
-      throw Error(ErrorCode::kData, fmt::format("{} has an unexpected shape", parameter.name), path,
-                  "export the model again");
-    target.copy_(values);
-  }
-  return heads;
-}
-
 }  // namespace
 
-void WriteExport(FileSystem& fs, const std::string& directory, const VisionTower& tower, const Heads& heads,
-                 const std::string& cells_path, const Preprocessing& preprocessing,
-                 const ExportMetadata& metadata) {
+void WriteExport(FileSystem& fs, const std::string& directory, const VisionTower& tower,
+                 const std::vector<NamedTensor>& heads, const std::string& answers,
+                 const Preprocessing& preprocessing, const ExportMetadata& metadata) {
   const bool there = fs.Exists(directory);
   if (there && (!fs.IsDirectory(directory) ||
                 (!fs.List(directory).empty() && !fs.Exists(JoinPath(directory, kSums))))) {
@@ -153,11 +130,11 @@ void WriteExport(FileSystem& fs, const std::string& directory, const VisionTower
     sums[name] = WriteTensors(fs, JoinPath(staged, name), list, extra);
   };
   tensors("model.safetensors", tower.parameters(), {});
-  tensors("heads.safetensors", heads.parameters(), metadata);
+  tensors("heads.safetensors", heads, metadata);
   write("config.json", HfConfigJson(tower.config()));
   write("preprocessor_config.json", HfPreprocessorJson(preprocessing));
   write("preprocess.json", PreprocessJson(preprocessing));
-  write("cells.safetensors", ReadFileToString(cells_path));
+  write(BaseName(answers), ReadFileToString(answers));
   std::string text;
   for (const auto& [name, sum] : sums) text += fmt::format("{}  {}\n", sum, name);
   WriteFileAtomically(fs, JoinPath(staged, kSums), text);
@@ -172,10 +149,11 @@ ExportedModel ReadExport(const std::string& directory) {
   if (!config) throw Error(ErrorCode::kData, "there is no config.json", directory, "export the model again");
   VisionTower tower(*config, std::nullopt);
   LoadVisionWeights(tower, directory);
-  const std::string heads_path = JoinPath(directory, "heads.safetensors");
-  const std::shared_ptr<const SafetensorsFile> file = SafetensorsFile::Open(heads_path);
-  return {std::move(tower), ReadHeads(*file, config->width, heads_path), file->metadata(),
-          ParsePreprocess(JoinPath(directory, "preprocess.json")), JoinPath(directory, "cells.safetensors")};
+  const auto file = SafetensorsFile::Open(JoinPath(directory, "heads.safetensors"));
+  std::map<std::string, at::Tensor> heads;
+  for (const auto& [name, view] : file->tensors()) heads[name] = CopyToTensor(view);
+  return {std::move(tower), std::move(heads), file->metadata(),
+          ParsePreprocess(JoinPath(directory, "preprocess.json"))};
 }
 
 }  // namespace graticule

@@ -1,10 +1,13 @@
 // The directory that serves a trained model (docs/RUNS.md). `from_pretrained` of Hugging Face's
 // CLIPVisionModelWithProjection loads it as it is; the rest is what geolocation adds.
 //
-//   model.safetensors          the tower, HF keys only        heads.safetensors   "heads.<name>.*" and
-//   metadata config.json                its shape                      cells.safetensors   copy of the cell
-//   table preprocessor_config.json   for HF's image processor       preprocess.json     the same, exact, for
-//   everyone SHA256SUMS                 written last: a directory without it is incomplete
+//   model.safetensors         the tower, HF keys only
+//   heads.safetensors         "heads.<name>.*" and metadata
+//   config.json               the tower's shape
+//   preprocessor_config.json  for HF's image processor
+//   preprocess.json           the same, exact, for everyone
+//   cells.safetensors, gallery.safetensors   where answers come from: one of them, a copy
+//   SHA256SUMS                written last: a directory without it is incomplete
 //
 // Weights are fp32. An existing directory is replaced file by file. Errors: Error(kData) with the path.
 #pragma once
@@ -13,9 +16,9 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/fs.h"
-#include "models/heads.h"
 #include "models/vision_tower.h"
 
 namespace graticule {
@@ -32,16 +35,16 @@ struct Preprocessing {
 // JSON).
 using ExportMetadata = std::map<std::string, std::string>;
 
-void WriteExport(FileSystem& fs, const std::string& directory, const VisionTower& tower, const Heads& heads,
-                 const std::string& cells_path, const Preprocessing& preprocessing,
-                 const ExportMetadata& metadata);
+// heads: all parameters beyond the tower. answers: the cell table or gallery to copy; keeps its name.
+void WriteExport(FileSystem& fs, const std::string& directory, const VisionTower& tower,
+                 const std::vector<NamedTensor>& heads, const std::string& answers,
+                 const Preprocessing& preprocessing, const ExportMetadata& metadata);
 
 struct ExportedModel {
   VisionTower tower;
-  Heads heads;
+  std::map<std::string, at::Tensor> heads;  // by name
   ExportMetadata metadata;
   Preprocessing preprocessing;
-  std::string cells_path;
 };
 
 // Checks SHA256SUMS first. Throws Error(kData) naming the file that is missing, changed or malformed.

@@ -28,7 +28,7 @@ const std::vector<std::string>& TowerOutputs() {
 }
 
 std::string TowerOutputOf(const std::string& pooling) {
-  return pooling == "cls" ? "pooler_output" : "mean_tokens";
+  return pooling == "embeds" ? "image_embeds" : pooling == "cls" ? "pooler_output" : "mean_tokens";
 }
 
 int64_t TowerOutputWidth(const VisionConfig& config, const std::string& output) {

@@ -44,12 +44,16 @@ bool BeginsWithAny(const std::string& name, const std::vector<std::string>& begi
                      [&](const std::string& beginning) { return name.starts_with(beginning); });
 }
 
-std::map<std::string, const TensorView*> Below(const WeightFile& file, const std::string& prefix,
+std::map<std::string, const TensorView*> Below(const WeightFile& file, const std::string& wanted_prefix,
                                                std::span<const NamedTensor> parameters) {
   const auto& all = file.tensors();
   std::map<std::string, const TensorView*> below;
-  if (all.size() == 1 && all.begin()->first.empty() && parameters.size() == 1 && prefix.empty())
+  if (all.size() == 1 && all.begin()->first.empty() && parameters.size() == 1)
     return {{parameters[0].name, &all.begin()->second}};
+  const bool whole_model = std::any_of(all.begin(), all.end(), [&](const auto& named) {
+    return named.first.starts_with(wanted_prefix);
+  });
+  const std::string prefix = whole_model ? wanted_prefix : "";
   for (const auto& [name, view] : all)
     if (name.starts_with(prefix)) below[name.substr(prefix.size())] = &view;
   return below;

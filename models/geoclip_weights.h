@@ -20,8 +20,8 @@ inline constexpr const char* kLocationPrefix = "location_encoder.";
 inline constexpr const char* kImagePrefix = "image_encoder.mlp.";
 
 struct WeightRules {
-  // Stands in front of the parameters' names in the file of a whole model. Other names then belong to other
-  // modules and are passed over.
+  // Stands in front of the parameters' names in the file of a whole model; other names then belong to other
+  // modules and are passed over. A file without any such name is one of the module alone.
   std::string prefix;
   // Beginnings of names, without the prefix. Such a parameter keeps its value where the file lacks it, such a
   // tensor of the file is left alone.

@@ -134,7 +134,8 @@ void ModelConfig::Bind(Section& s) {
   s.Field("init", &init,
           {.help = "directory or .safetensors file (Hugging Face or OpenCLIP) to start from; \"\": random",
            .on_resume = OnResume::kWarn});
-  s.Choice("pooling", &pooling, {"mean", "cls"}, "what the heads see: mean of all tokens, or pooler_output");
+  s.Choice("pooling", &pooling, {"mean", "cls", "embeds"},
+           "what the heads see: mean of all tokens, pooler_output, or the projected image_embeds");
   s.Field("frozen_layers", &frozen_layers,
           {.help = "embeddings and this many first blocks stay as they are; -1: whole tower",
            .min = -1,

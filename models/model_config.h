@@ -39,7 +39,7 @@ VisionConfig VisionPreset(const std::string& name);
 struct ModelConfig {
   VisionConfig vision;
   std::string init = "";  // HF or OpenCLIP directory, or a .safetensors file in one; "": random weights
-  std::string pooling = "mean";  // "mean": all tokens of last_hidden_state (PIGEON); "cls": pooler_output
+  std::string pooling = "mean";  // "mean": all tokens of last_hidden_state (PIGEON); "cls": pooler_output; "embeds": image_embeds
   int64_t frozen_layers = 0;     // embeddings and the first n blocks get no gradient; -1: the whole tower
   bool recompute = false;        // activations of a block are recomputed in backward instead of kept
 

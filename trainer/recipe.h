@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,9 +22,9 @@ namespace graticule {
 
 // One named loss term over a micro-batch: objective contribution = scale * sum / global_weight.
 struct LossTerm {
-  std::string name;  // "geocell", "climate", "month", "regression"
-  at::Tensor sum;    // scalar, fp32, requires grad
-  double scale = 1;  // config weight (alpha)
+  std::string name;  // "geocell", "climate", "infonce", ...
+  at::Tensor sum;    // scalar with a graph
+  double scale = 1;  // config weight (alpha); 0: only observed, without a graph
 };
 
 // Parameters that share optimiser settings.
@@ -34,15 +35,17 @@ struct ParameterGroup {
   bool weight_decay = true;
 };
 
-// What a recipe encodes: normalised pixels, or in their place what its frozen tower once made of them.
+// What a recipe encodes: normalised pixels, or in their place what its frozen tower once made of them, or
+// places (recipes that have a tower for them).
 struct EncoderInput {
   at::Tensor images_B3HW;    // fp32
   at::Tensor embeddings_BD;  // fp32; undefined unless the loader serves them
+  std::span<const LatLon> places = {};
 };
 
 struct Prediction {
   LatLon place;
-  int64_t cell = -1;
+  int64_t cell = -1;  // row of the cell table, or of the gallery
   double probability = 0;
 };
 
@@ -60,11 +63,23 @@ class Recipe {
   virtual std::string TowerHash() const = 0;
   virtual std::vector<LossTerm> Terms(const std::vector<at::Tensor>& outputs, const Batch& batch,
                                       Communicator& comm) = 0;
+  // Whether terms may be taken of one micro-batch after the other. Where not, Terms is called once a step,
+  // with the outputs of all images of the share and then those of PlacesCollective.
   virtual bool additive() const = 0;
+  // Collective. Places to be encoded besides the images of this share. first_sample: of the run, before it.
+  virtual std::vector<LatLon> PlacesCollective(const Batch& share, int64_t first_sample,
+                                               Communicator& control) {
+    return {};
+  }
+  // After the optimiser has changed the weights.
+  virtual void AfterUpdate() {}
   // Best places per row, most probable first, at most k.
   virtual std::vector<std::vector<Prediction>> Predict(const std::vector<at::Tensor>& outputs, int k) = 0;
   virtual std::vector<ParameterGroup> Groups() = 0;   // trainable parameters only
   virtual std::vector<NamedTensor> Parameters() = 0;  // everything that belongs into model.safetensors
+  // What else changes from step to step, the same on all ranks: recipe_state.safetensors of a checkpoint.
+  virtual std::vector<NamedTensor> Buffers() { return {}; }
+  virtual VisionTower& tower() = 0;
   // JSON object that must travel with the weights (statistics of targets, ...): kept in state.json and in
   // exports.
   virtual std::string State() const = 0;

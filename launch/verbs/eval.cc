@@ -126,6 +126,21 @@ std::shared_ptr<const EmbeddingStore> OpenEmbeddings(const EvalCommand& command,
   return store;
 }
 
+// What the gallery allows at best on the records that were predicted.
+std::map<std::string, double> CeilingOf(const Gallery& gallery, const Dataset& dataset,
+                                        const std::vector<RecordPrediction>& rows) {
+  std::vector<LatLon> places;
+  for (const RecordPrediction& row : rows) {
+    const LatLon p = dataset.place(row.record);
+    if (IsValid(p)) places.push_back(p);
+  }
+  const Ceiling ceiling = GalleryCeiling(gallery, places, kThresholdsKm);
+  std::map<std::string, double> named{{"median_km", ceiling.median_km}};
+  for (size_t i = 0; i < ceiling.within.size(); ++i)
+    named[fmt::format("acc_{:.0f}", kThresholdsKm[i])] = ceiling.within[i];
+  return named;
+}
+
 int EvaluateCollective(EvalCommand command, World& world) {
   at::set_num_threads(command.threads > 0 ? command.threads : world.cpus);
   // Rank 0 opens first: a mistake is told once.
@@ -155,7 +170,7 @@ int EvaluateCollective(EvalCommand command, World& world) {
   EvalProvenance provenance;
   provenance.set = NameOfSet(command.split);
   provenance.data_sha256 = dataset->Sha256();
-  provenance.cells_sha256 = model.cells->Sha256();
+  if (model.cells != nullptr) provenance.cells_sha256 = model.cells->Sha256();
   provenance.weights_sha256 = model.weights_sha256;
   provenance.model = command.model;
   provenance.step = model.step;
@@ -165,6 +180,11 @@ int EvaluateCollective(EvalCommand command, World& world) {
       {"exif_orientation", model.preprocessing.exif_orientation},
       {"precision", options.embeddings == nullptr ? command.precision : options.embeddings->plan().precision},
       {"unreadable", std::to_string(unreadable)}};
+  if (model.gallery != nullptr) {
+    provenance.gallery_sha256 = model.gallery->Sha256();
+    provenance.ceiling = CeilingOf(*model.gallery, *dataset, rows);
+    provenance.protocol["gallery_places"] = std::to_string(model.gallery->size());
+  }
   if (options.embeddings != nullptr) {
     provenance.protocol["embeddings_sha256"] = options.embeddings->Sha256();
     provenance.protocol["embeddings_dtype"] = NameOf(options.embeddings->plan().dtype);

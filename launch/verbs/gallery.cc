@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "data/dataset.h"
-#include "data/loader/order.h"
+#include "data/loader/draw_places.h"
 #include "geo/gallery.h"
 #include "geo/place_grid.h"
 #include "geo/svg_map.h"
@@ -102,11 +102,7 @@ std::vector<LatLon> Drawn(const std::vector<LatLon>& places, int64_t size, uint6
     throw Error(ErrorCode::kUsage, fmt::format("--size {}; expected 0 (all) to {}", size, known), "",
                 "Only records with a place can be drawn, each once.");
   }
-  std::vector<LatLon> drawn;
-  if (known == 0) return drawn;
-  const KeyedOrder order(known, seed, 0);
-  for (int64_t i = 0; i < (size == 0 ? known : size); ++i) drawn.push_back(places[order.At(i)]);
-  return drawn;
+  return DrawPlaces(places, size, seed);
 }
 
 // An accuracy means little when the answer to a test image is itself in the gallery.

@@ -17,20 +17,21 @@ namespace {
 
 namespace po = boost::program_options;
 
-std::string Text(const std::vector<PhotoPrediction>& photos) {
+// row: what numbers the answers, "cell" or (of a gallery) "place".
+std::string Text(const std::vector<PhotoPrediction>& photos, const char* row) {
   std::string text;
   for (const PhotoPrediction& photo : photos) {
     if (!photo.problem.empty()) continue;
     text += photo.photo + "\n";
     for (const Prediction& p : photo.places) {
-      text += fmt::format("  {:9.4f} {:10.4f}  {:5.1f} %  cell {}\n", p.place.lat_deg, p.place.lon_deg,
-                          100 * p.probability, p.cell);
+      text += fmt::format("  {:9.4f} {:10.4f}  {:5.1f} %  {} {}\n", p.place.lat_deg, p.place.lon_deg,
+                          100 * p.probability, row, p.cell);
     }
   }
   return text;
 }
 
-std::string Json(const std::vector<PhotoPrediction>& photos) {
+std::string Json(const std::vector<PhotoPrediction>& photos, const char* row) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const PhotoPrediction& photo : photos) {
     nlohmann::ordered_json places = nlohmann::ordered_json::array();
@@ -38,7 +39,7 @@ std::string Json(const std::vector<PhotoPrediction>& photos) {
       places.push_back({{"lat", p.place.lat_deg},
                         {"lon", p.place.lon_deg},
                         {"probability", p.probability},
-                        {"cell", p.cell}});
+                        {row, p.cell}});
     }
     nlohmann::ordered_json entry = {{"photo", photo.photo}, {"places", places}};
     if (!photo.problem.empty()) entry["error"] = photo.problem;
@@ -79,13 +80,17 @@ int Predict(const std::vector<std::string>& arguments) {
                     precision = options.Get<std::string>("precision");
   PrepareArithmetic(precision, device);
   std::vector<PhotoPrediction> photos;
+  const char* row = "cell";
   RunAlone("predict", device, [&](World& world) {
     OpenedModel model =
         OpenModel(options.Get<std::string>("model"), {.device = DeviceOf(world), .precision = precision});
+    if (model.gallery != nullptr) row = "place";
     photos = PredictPhotos(model, paths, top, world);
     return 0;
   });
-  fmt::print("{}", format == "text" ? Text(photos) : format == "json" ? Json(photos) : GeoJson(photos));
+  fmt::print("{}", format == "text"   ? Text(photos, row)
+                   : format == "json" ? Json(photos, row)
+                                      : GeoJson(photos));
   int bad = 0;
   for (const PhotoPrediction& photo : photos) {
     if (photo.problem.empty()) continue;

@@ -29,6 +29,7 @@ std::string ToJson(const TrainState& s) {
       {"data_sha256", s.data_sha256},
       {"embeddings_sha256", s.embeddings_sha256},
       {"cells_sha256", s.cells_sha256},
+      {"gallery_sha256", s.gallery_sha256},
       {"recipe", nlohmann::ordered_json::parse(s.recipe_state)},
       {"best", {{"metric", s.best_metric}, {"value", s.best_value}, {"step", s.best_step}}},
   };
@@ -58,6 +59,7 @@ TrainState TrainStateFromJson(const std::string& text, const std::string& where)
     json.at("data_sha256").get_to(s.data_sha256);
     s.embeddings_sha256 = json.value("embeddings_sha256", "");  // older states know only images
     json.at("cells_sha256").get_to(s.cells_sha256);
+    s.gallery_sha256 = json.value("gallery_sha256", "");  // older states know only cells
     s.recipe_state = json.at("recipe").dump();
     json.at("best").at("metric").get_to(s.best_metric);
     json.at("best").at("value").get_to(s.best_value);

@@ -20,10 +20,11 @@ struct TrainState {
   std::string order;  // the loader's order algorithm
   int threads = 0;    // compute threads per rank
   int world_size = 0;
-  std::string data_sha256, cells_sha256;
-  std::string embeddings_sha256;    // of the store trained on; empty: images
-  std::string recipe_state = "{}";  // JSON object that the recipe wrote (regression statistics)
-  std::string best_metric;          // empty: nothing validated yet
+  std::string data_sha256;
+  std::string cells_sha256, gallery_sha256;  // empty: the recipe has none
+  std::string embeddings_sha256;             // of the store trained on; empty: images
+  std::string recipe_state = "{}";           // JSON object that the recipe wrote (regression statistics)
+  std::string best_metric;                   // empty: nothing validated yet
   double best_value = 0;
   int64_t best_step = 0;
 

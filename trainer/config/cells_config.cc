@@ -4,8 +4,7 @@ namespace graticule {
 
 void CellsConfig::Bind(Section& s) {
   s.Field("file", &file,
-          {.help = "geocell partition, written by `graticule cells build`",
-           .required = true,
+          {.help = "geocell partition, written by `graticule cells build`; recipe geocells needs one",
            .on_resume = OnResume::kWarn});
 }
 

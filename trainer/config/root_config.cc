@@ -28,6 +28,27 @@ void RootConfig::Bind(Section& root) {
            "is not -1";
   });
   root.Check([this]() -> std::string {
+    return recipe.kind == "geocells" && cells.file.empty()
+               ? "cells.file is missing: recipe.kind geocells classifies into cells; `graticule cells build` "
+                 "makes them"
+               : "";
+  });
+  root.Check([this]() -> std::string {
+    if ((recipe.kind == "geoclip") == IsContrastive(loss.kind)) return "";
+    return fmt::format("loss.kind {} does not fit recipe.kind {}", loss.kind, recipe.kind);
+  });
+  root.Check([this]() -> std::string {
+    if ((recipe.kind == "geoclip") == (model.pooling == "embeds")) return "";
+    return fmt::format(
+        "model.pooling {} does not fit recipe.kind {}: geoclip takes embeds, geocells mean or cls",
+        model.pooling, recipe.kind);
+  });
+  root.Check([this]() -> std::string {
+    return recipe.kind == "geoclip" && data.sampling.by == "cell" && cells.file.empty()
+               ? "data.sampling.by cell needs cells.file"
+               : "";
+  });
+  root.Check([this]() -> std::string {
     if (train.micro_batch <= train.global_batch) return "";
     return fmt::format("train.micro_batch {} is more than train.global_batch {}", train.micro_batch,
                        train.global_batch);

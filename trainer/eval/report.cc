@@ -144,24 +144,26 @@ std::string MetricsJson(const Evaluation& e, const EvalProvenance& provenance,
   for (const auto& [country, metrics] : e.by_country) countries[country] = Figures(metrics);
   Json protocol = Json::object();
   for (const auto& [key, value] : provenance.protocol) protocol[key] = value;
-  const Json json = {{"version", 1},
-                     {"set", provenance.set},
-                     {"model", provenance.model},
-                     {"step", provenance.step < 0 ? Json(nullptr) : Json(provenance.step)},
-                     {"metrics", Numbers(e.all.Named())},
-                     {"intervals_95", intervals},
-                     {"denominators",
-                      {{"records", e.records},
-                       {"images", e.all.images},
-                       {"without_place", e.without_place},
-                       {"with_country", e.all.images - e.without_country}}},
-                     {"definitions", Definitions(options)},
-                     {"hashes",
-                      {{"data_sha256", provenance.data_sha256},
-                       {"cells_sha256", provenance.cells_sha256},
-                       {"weights_sha256", HashOrNull(provenance.weights_sha256)}}},
-                     {"protocol", protocol},
-                     {"by_country", countries}};
+  Json hashes = {{"data_sha256", provenance.data_sha256},
+                 {"cells_sha256", provenance.cells_sha256},
+                 {"weights_sha256", HashOrNull(provenance.weights_sha256)}};
+  if (!provenance.gallery_sha256.empty()) hashes["gallery_sha256"] = provenance.gallery_sha256;
+  Json json = {{"version", 1},
+               {"set", provenance.set},
+               {"model", provenance.model},
+               {"step", provenance.step < 0 ? Json(nullptr) : Json(provenance.step)},
+               {"metrics", Numbers(e.all.Named())},
+               {"intervals_95", intervals},
+               {"denominators",
+                {{"records", e.records},
+                 {"images", e.all.images},
+                 {"without_place", e.without_place},
+                 {"with_country", e.all.images - e.without_country}}},
+               {"definitions", Definitions(options)},
+               {"hashes", hashes},
+               {"protocol", protocol},
+               {"by_country", countries}};
+  if (!provenance.ceiling.empty()) json["ceiling"] = provenance.ceiling;
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -62,7 +62,7 @@ class GeocellsRecipe : public Recipe {
   std::string State() const override;
 
   const std::string& pooling() const { return options_.model.pooling; }
-  VisionTower& tower() { return tower_; }
+  VisionTower& tower() override { return tower_; }
   Heads& heads() { return heads_; }
   const CellTable& cells() const { return *options_.cells; }
 

@@ -2,6 +2,9 @@
 
 namespace graticule {
 
-void RecipeConfig::Bind(Section& s) { s.Choice("kind", &kind, {"geocells"}, "what is trained"); }
+void RecipeConfig::Bind(Section& s) {
+  s.Choice("kind", &kind, {"geocells", "geoclip"}, "what is trained; all other keys here belong to geoclip");
+  geoclip.Bind(s);
+}
 
 }  // namespace graticule

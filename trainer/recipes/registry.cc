@@ -4,11 +4,14 @@
 #include "base/fs.h"
 #include "models/hf_weights.h"
 #include "trainer/recipes/geocells.h"
+#include "trainer/recipes/geoclip.h"
+#include "trainer/recipes/geoclip_init.h"
 
 namespace graticule {
 
-std::unique_ptr<Recipe> MakeRecipe(const RootConfig& config, const RecipeInputs& inputs) {
-  GRATICULE_CHECK(config.recipe.kind == "geocells", config.recipe.kind);
+namespace {
+
+std::unique_ptr<Recipe> MakeGeocells(const RootConfig& config, const RecipeInputs& inputs) {
   GeocellsOptions options;
   options.model = config.model;
   options.loss = config.loss;
@@ -19,20 +22,61 @@ std::unique_ptr<Recipe> MakeRecipe(const RootConfig& config, const RecipeInputs&
   options.random_init = inputs.random_init;
   options.precision = config.train.precision;
   options.device = inputs.device;
-  auto recipe = std::make_unique<GeocellsRecipe>(options);
+  return std::make_unique<GeocellsRecipe>(options);
+}
+
+std::unique_ptr<Recipe> MakeGeoclip(const RootConfig& config, const RecipeInputs& inputs) {
+  GeoclipOptions options;
+  options.model = config.model;
+  options.geoclip = config.recipe.geoclip;
+  options.loss = config.loss;
+  options.optim = config.optim;
+  options.gallery = inputs.gallery;
+  options.queue_start = inputs.queue_start;
+  options.seed = static_cast<uint64_t>(config.run.seed);
+  options.random_init = inputs.random_init;
+  options.precision = config.train.precision;
+  options.device = inputs.device;
+  options.cuda = inputs.cuda;
+  auto recipe = std::make_unique<GeoclipRecipe>(options);
+  if (inputs.random_init) LoadPublishedWeights(*recipe, config.recipe.geoclip.init);
+  return recipe;
+}
+
+}  // namespace
+
+std::unique_ptr<Recipe> MakeRecipe(const RootConfig& config, const RecipeInputs& inputs) {
+  std::unique_ptr<Recipe> recipe =
+      config.recipe.kind == "geoclip" ? MakeGeoclip(config, inputs) : MakeGeocells(config, inputs);
   if (inputs.random_init && !config.model.init.empty()) LoadVisionWeights(recipe->tower(), config.model.init);
   return recipe;
 }
 
 std::string FitRecipeState(const RootConfig& config, const Dataset& dataset) {
-  GRATICULE_CHECK(config.recipe.kind == "geocells", config.recipe.kind);
+  if (config.recipe.kind == "geoclip") return "{}";
   if (!config.data.stats.empty()) return ReadFileToString(config.data.stats, 1 << 20);
   return GeocellsRecipe::FitState(config.loss, dataset);
 }
 
 std::vector<std::string> CheckCoverage(const RootConfig& config, const Dataset& dataset) {
-  GRATICULE_CHECK(config.recipe.kind == "geocells", config.recipe.kind);
+  if (config.recipe.kind == "geoclip") return {};
   return GeocellsRecipe::CheckCoverage(config.loss, dataset);
+}
+
+int64_t HeadParameters(const RootConfig& config, int64_t cells) {
+  int64_t values = 0;
+  if (config.recipe.kind == "geocells") {
+    for (const auto& head : GeocellsRecipe::HeadsFor(config.loss, cells))
+      values += head.outputs * (config.model.vision.width + 1);
+    return values;
+  }
+  const GeoclipConfig& g = config.recipe.geoclip;
+  const int64_t in = config.model.vision.projection, hidden = g.hidden > 0 ? g.hidden : in,
+                features = g.location.features, width = g.location.width;
+  values = hidden * (in + 1) + g.outputs * (hidden + 1) + 1;
+  const int64_t capsule =
+      2 * features + width * (2 * features + 1) + 2 * width * (width + 1) + g.outputs * (width + 1);
+  return values + capsule * std::ssize(g.location.sigmas);
 }
 
 }  // namespace graticule

@@ -10,16 +10,22 @@
 
 #include "data/dataset.h"
 #include "geo/cell_table.h"
+#include "geo/gallery.h"
 #include "trainer/config/root_config.h"
 #include "trainer/recipe.h"
 
 namespace graticule {
 
+class CudaModule;
+
 struct RecipeInputs {
-  std::shared_ptr<const CellTable> cells;
-  std::string state = "{}";  // from FitRecipeState, a checkpoint or an export
-  bool random_init = true;   // false: the caller fills the parameters
+  std::shared_ptr<const CellTable> cells;  // geocells
+  std::shared_ptr<const Gallery> gallery;  // geoclip
+  std::vector<LatLon> queue_start;         // geoclip: first contents of its queue
+  std::string state = "{}";                // from FitRecipeState, a checkpoint or an export
+  bool random_init = true;                 // false: the caller fills the parameters
   c10::Device device = c10::kCPU;
+  CudaModule* cuda = nullptr;
 };
 
 // model.init is honoured when random_init is set. Throws Error(kUsage) or Error(kData).
@@ -31,5 +37,8 @@ std::string FitRecipeState(const RootConfig& config, const Dataset& dataset);
 // One line per label column in use. Throws Error(kUsage) where the objective needs a label that no record
 // has.
 std::vector<std::string> CheckCoverage(const RootConfig& config, const Dataset& dataset);
+
+// Values that the recipe trains or keeps beyond the vision tower.
+int64_t HeadParameters(const RootConfig& config, int64_t cells);
 
 }  // namespace graticule

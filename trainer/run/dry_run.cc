@@ -5,14 +5,15 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "trainer/recipes/geocells.h"
+#include "trainer/recipes/registry.h"
 #include "trainer/run/training_parts.h"
 
 namespace graticule {
 namespace {
 
 struct Plan {
-  int64_t tower = 0, heads = 0, records = 0, steps_per_epoch = 0, steps = 0, cells = 0, micro = 0;
+  int64_t tower = 0, heads = 0, records = 0, steps_per_epoch = 0, steps = 0, cells = 0, gallery = 0,
+          micro = 0;
   MemoryEstimate memory;
   std::vector<std::string> coverage;
 };
@@ -21,10 +22,9 @@ Plan MakePlan(const RootConfig& config, int world_size) {
   const TrainingData data = TrainingData::Open(config);
   Plan plan;
   plan.tower = config.model.vision.ParameterCount();
-  plan.cells = data.cells->size();
-  for (const auto& head : GeocellsRecipe::HeadsFor(config.loss, plan.cells)) {
-    plan.heads += head.outputs * (config.model.vision.width + 1);
-  }
+  if (data.cells != nullptr) plan.cells = data.cells->size();
+  if (data.gallery != nullptr) plan.gallery = data.gallery->size();
+  plan.heads = HeadParameters(config, plan.cells);
   plan.records = data.train->size();
   const int64_t epoch = config.data.epoch_samples > 0 ? config.data.epoch_samples : plan.records;
   plan.steps_per_epoch = epoch / config.train.global_batch;
@@ -61,8 +61,10 @@ MemoryEstimate EstimateMemory(const RootConfig& config, int64_t head_parameters,
 std::string DryRunText(const RootConfig& config, int world_size) {
   const Plan p = MakePlan(config, world_size);
   std::string text;
-  text += fmt::format("parameters       {:.2f} M (tower {:.2f} M, heads {:.2f} M, {} cells)\n",
-                      (p.tower + p.heads) / 1e6, p.tower / 1e6, p.heads / 1e6, p.cells);
+  text += fmt::format(
+      "parameters       {:.2f} M (tower {:.2f} M, heads {:.2f} M, {})\n", (p.tower + p.heads) / 1e6,
+      p.tower / 1e6, p.heads / 1e6,
+      p.gallery > 0 ? fmt::format("gallery of {} places", p.gallery) : fmt::format("{} cells", p.cells));
   text += fmt::format(
       "memory per rank  {:.2f} GiB at micro-batch {} (ranks {}, weights {:.2f}, gradients {:.2f}, moments "
       "{:.2f}, "
@@ -84,6 +86,7 @@ std::string DryRunJson(const RootConfig& config, int world_size) {
                                        {"tower_parameters", p.tower},
                                        {"head_parameters", p.heads},
                                        {"cells", p.cells},
+                                       {"gallery", p.gallery},
                                        {"memory_bytes", p.memory.total()},
                                        {"micro_batch", p.micro},
                                        {"ranks", world_size},

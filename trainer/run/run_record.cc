@@ -118,7 +118,8 @@ std::map<std::string, double> RunRecord::Validated(int64_t step, const TrainingD
   EvalProvenance provenance;
   provenance.set = "val";
   provenance.data_sha256 = data.val->Sha256();
-  provenance.cells_sha256 = data.cells->Sha256();
+  if (data.cells != nullptr) provenance.cells_sha256 = data.cells->Sha256();
+  if (data.gallery != nullptr) provenance.gallery_sha256 = data.gallery->Sha256();
   provenance.model = folder_.path();
   provenance.step = step;
   // Intervals cost a thousand resamples: `graticule eval` gives them for the final model.
@@ -134,8 +135,7 @@ std::map<std::string, double> RunRecord::Validated(int64_t step, const TrainingD
   return figures;
 }
 
-void RunRecord::Save(const TrainState& state, const std::vector<NamedTensor>& model,
-                     const std::vector<NamedTensor>& optimizer, bool must_succeed) {
+void RunRecord::Save(const TrainState& state, const CheckpointTensors& tensors, bool must_succeed) {
   const double begin_s = Now();
   try {
     CheckpointInfo about;
@@ -143,9 +143,11 @@ void RunRecord::Save(const TrainState& state, const std::vector<NamedTensor>& mo
     about.world_size = world_size_;
     about.config_hash = config_hash_;
     about.extra = {{"data_sha256", state.data_sha256}};
-    folder_.PublishCheckpoint(about, BytesOf(model) + BytesOf(optimizer), [&](CheckpointWriter& out) {
-      WriteTensors(out, "model.safetensors", model);
-      WriteTensors(out, "optimizer.safetensors", optimizer);
+    const uint64_t bytes = BytesOf(tensors.model) + BytesOf(tensors.optimizer) + BytesOf(tensors.recipe);
+    folder_.PublishCheckpoint(about, bytes, [&](CheckpointWriter& out) {
+      WriteTensors(out, "model.safetensors", tensors.model);
+      WriteTensors(out, "optimizer.safetensors", tensors.optimizer);
+      if (!tensors.recipe.empty()) WriteTensors(out, "recipe_state.safetensors", tensors.recipe);
       out.Write("state.json", ToJson(state));
     });
     if (state.best_step == state.step) {

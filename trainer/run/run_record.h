@@ -24,6 +24,12 @@ namespace graticule {
 
 class RunFolder;
 
+// What a checkpoint holds besides state.json.
+struct CheckpointTensors {
+  std::vector<NamedTensor> model, optimizer;
+  std::vector<NamedTensor> recipe;  // Recipe::Buffers; may be empty
+};
+
 class RunRecord {
  public:
   RunRecord(const RootConfig& config, RunFolder& folder, const TrainState& start, int world_size,
@@ -42,8 +48,7 @@ class RunRecord {
   std::map<std::string, double> Validated(int64_t step, const TrainingData& data,
                                           const std::vector<RecordPrediction>& rows);
   // must_succeed: nothing comes after this checkpoint that could make up for it.
-  void Save(const TrainState& state, const std::vector<NamedTensor>& model,
-            const std::vector<NamedTensor>& optimizer, bool must_succeed);
+  void Save(const TrainState& state, const CheckpointTensors& tensors, bool must_succeed);
 
  private:
   struct Issued {

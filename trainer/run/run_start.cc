@@ -102,9 +102,7 @@ void RefuseCrashLoop(const std::string& run_dir) {
               "look at the reason in status.json; a start that is not a restart of a job is always tried");
 }
 
-void CheckSameInputs(const TrainState& state, const std::string& data_sha256,
-                     const std::string& embeddings_sha256, const std::string& cells_sha256,
-                     const std::string& order) {
+void CheckSameInputs(const TrainState& state, const TrainState& now) {
   const auto check = [](const char* what, const std::string& before, const std::string& now) {
     if (before == now) return;
     throw Error(ErrorCode::kUsage,
@@ -112,10 +110,11 @@ void CheckSameInputs(const TrainState& state, const std::string& data_sha256,
                             before.empty() ? "none" : before, now.empty() ? "none" : now),
                 "", "restore it to go on with the run, or choose another run.dir");
   };
-  check("training data", state.data_sha256, data_sha256);
-  check("embeddings that are trained on", state.embeddings_sha256, embeddings_sha256);
-  check("cell partition", state.cells_sha256, cells_sha256);
-  check("order algorithm", state.order, order);
+  check("training data", state.data_sha256, now.data_sha256);
+  check("embeddings that are trained on", state.embeddings_sha256, now.embeddings_sha256);
+  check("cell partition", state.cells_sha256, now.cells_sha256);
+  check("gallery", state.gallery_sha256, now.gallery_sha256);
+  check("order algorithm", state.order, now.order);
 }
 
 }  // namespace graticule

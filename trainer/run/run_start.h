@@ -39,9 +39,8 @@ RunStart ShareRunStartCollective(const RunStart& start, Communicator& control);
 // or lost their node do not count.
 void RefuseCrashLoop(const std::string& run_dir);
 
-// Throws Error(kUsage) when the data, the cells or the order are not those that the state was trained with.
-void CheckSameInputs(const TrainState& state, const std::string& data_sha256,
-                     const std::string& embeddings_sha256, const std::string& cells_sha256,
-                     const std::string& order);
+// Throws Error(kUsage) unless data, embeddings, cells, gallery and order are those that the state was trained
+// with. now: a state with these five fields filled in.
+void CheckSameInputs(const TrainState& state, const TrainState& now);
 
 }  // namespace graticule

@@ -25,7 +25,10 @@ void RecordStart(const TrainCommand& command, const RunStart& start, const Train
   folder.DropMetricsAfter(start.state.step);
   folder.WriteResolved(command.resolved.resolved_yaml);
   // A run explains itself without the files it was made from: eval, predict and export read this copy.
-  if (start.kind == RunStart::Kind::kFresh) data.cells->Save(folder.PathOf("cells.safetensors"));
+  if (start.kind == RunStart::Kind::kFresh) {
+    if (data.cells != nullptr) data.cells->Save(folder.PathOf("cells.safetensors"));
+    if (data.gallery != nullptr) data.gallery->Save(folder.PathOf("gallery.safetensors"));
+  }
   folder.Event("start", {{"step", start.state.step},
                          {"world_size", int64_t{world.size}},
                          {"host", world.host},
@@ -44,9 +47,7 @@ TrainState StateAtStart(const TrainCommand& command, const RunStart& start, cons
   state.recipe_state = world.control.BroadcastString(fitted, 0);
   state.seed = static_cast<uint64_t>(command.config.run.seed);
   state.global_batch = command.config.train.global_batch;
-  state.data_sha256 = data.train->Sha256();
-  state.embeddings_sha256 = data.EmbeddingsSha256();
-  state.cells_sha256 = data.cells->Sha256();
+  data.FillHashes(state);
   return state;
 }
 
@@ -55,6 +56,10 @@ void Restore(const RunStart& start, TrainingParts& parts) {
   CopyTensors(ReadTensors(model), parts.recipe->Parameters(), model);
   const std::string optimizer = JoinPath(start.checkpoint, "optimizer.safetensors");
   CopyTensors(ReadTensors(optimizer), parts.optimizer->State(), optimizer);
+  const std::vector<NamedTensor> buffers = parts.recipe->Buffers();
+  if (buffers.empty()) return;
+  const std::string recipe = JoinPath(start.checkpoint, "recipe_state.safetensors");
+  CopyTensors(ReadTensors(recipe), buffers, recipe);
 }
 
 // The position in the data: a fresh run takes it from the loader, a resumed one must find the same.
@@ -154,8 +159,10 @@ int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, 
       TrainingParts::BuildCollective(command.config, data, state, /*random_init=*/fresh, world);
   FillPosition(command, start, *parts.loader, state);
   if (!fresh) {
-    CheckSameInputs(start.state, data.train->Sha256(), data.EmbeddingsSha256(), data.cells->Sha256(),
-                    parts.loader->order_name());
+    TrainState now;
+    data.FillHashes(now);
+    now.order = parts.loader->order_name();
+    CheckSameInputs(start.state, now);
     Restore(start, parts);
   }
   const DataConfig& named = command.config.data;

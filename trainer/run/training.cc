@@ -42,7 +42,7 @@ TrainingEnd Training::LoopCollective() {
     GRATICULE_CHECK(share != nullptr);
     const double lr = config_.optim.lr * ScheduleFactor(config_.schedule, state_.samples, batch, total);
     StepRequest request = RequestOfThisRank();
-    parts_.step->RunCollective(*share, lr, request);
+    parts_.step->RunCollective(*share, state_.samples, lr, request);
     if (record_ != nullptr) record_->StepIssued(state_.step + 1, lr, share->wait_s, parts_.loader->stats());
     parts_.step->WaitForImages();
     parts_.loader->Release(share);
@@ -129,10 +129,12 @@ void Training::SaveCollective(bool must_succeed) {
   if (saved_step_ == state_.step && state_.best_step != state_.step) return;
   std::vector<NamedTensor> replicated = parts_.recipe->Parameters();
   for (const NamedTensor& moment : parts_.optimizer->State()) replicated.push_back(moment);
+  for (const NamedTensor& buffer : parts_.recipe->Buffers()) replicated.push_back(buffer);
   CheckReplicasCollective(replicated, state_.step, world_.control);
   if (record_ != nullptr) {
     record_->Pause("checkpoint");
-    record_->Save(state_, parts_.recipe->Parameters(), parts_.optimizer->State(), must_succeed);
+    record_->Save(state_, {parts_.recipe->Parameters(), parts_.optimizer->State(), parts_.recipe->Buffers()},
+                  must_succeed);
     record_->Resume();
   }
   world_.control.Barrier();

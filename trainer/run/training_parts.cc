@@ -1,12 +1,14 @@
 #include "trainer/run/training_parts.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
 #include <optional>
 
 #include "base/error.h"
+#include "data/loader/draw_places.h"
 #include "data/loader/sample_weights.h"
 #include "trainer/cuda_module.h"
 #include "trainer/recipes/registry.h"
@@ -26,12 +28,37 @@ void CheckNeighbours(const Dataset& dataset) {
               "data.block", "set data.block.records=0, or import the records in a random order");
 }
 
+bool NeedsKeys(const RootConfig& config) {
+  return config.recipe.kind == "geoclip" && !config.loss.contrastive.mask.same.empty();
+}
+
+std::shared_ptr<const Gallery> GalleryOf(const RootConfig& config, const Dataset& train) {
+  const GalleryConfig& wanted = config.recipe.geoclip.gallery;
+  if (!wanted.file.empty()) return std::make_shared<const Gallery>(Gallery::Load(wanted.file));
+  const std::vector<LatLon> places = PlacesOf(train);
+  const auto seed = static_cast<uint64_t>(config.run.seed);
+  const int64_t size = std::min<int64_t>(wanted.size, std::ssize(places));
+  const GallerySource source{train.Sha256(), fmt::format("{}", fmt::join(config.data.train_split, ",")),
+                             seed};
+  return std::make_shared<const Gallery>(DrawPlaces(places, size, seed), source, config.data.train.front());
+}
+
+// A queue that starts empty, or at one spot, teaches nothing until it has been filled.
+std::vector<LatLon> QueueStart(const RootConfig& config, const Dataset& train) {
+  if (config.recipe.kind != "geoclip" || config.recipe.geoclip.negatives.queue == 0) return {};
+  const std::vector<LatLon> places = PlacesOf(train);
+  const int64_t wanted = std::min<int64_t>(config.recipe.geoclip.negatives.queue, std::ssize(places));
+  const auto seed = static_cast<uint64_t>(config.run.seed);
+  return DrawPlaces(places, wanted, Rng(seed, {.purpose = Purpose::kQueueFill}).NextU64());
+}
+
 TrainingData OpenFrom(const RootConfig& config, const std::string& stage) {
   TrainingData data;
   // Where embeddings stand for the images, no shard was staged.
   const auto stage_of = [&](const std::vector<std::string>& stores) { return stores.empty() ? stage : ""; };
   data.train = Dataset::Open(config.data.train, {.split = config.data.train_split,
                                                  .share = config.data.share,
+                                                 .keys = NeedsKeys(config),
                                                  .stage = stage_of(config.data.train_embeddings)});
   if (!config.data.val.empty()) {
     data.val = Dataset::Open(config.data.val,
@@ -50,7 +77,8 @@ TrainingData OpenFrom(const RootConfig& config, const std::string& stage) {
     CheckPreprocessing(data.val_embeddings->plan(), wanted, config.data.val_embeddings.front());
   }
   if (config.data.block.records > 0) CheckNeighbours(*data.train);
-  data.cells = CellTable::Load(config.cells.file);
+  if (!config.cells.file.empty()) data.cells = CellTable::Load(config.cells.file);
+  if (config.recipe.kind == "geoclip") data.gallery = GalleryOf(config, *data.train);
   data.coverage = CheckCoverage(config, *data.train);
   return data;
 }
@@ -59,8 +87,11 @@ TrainingData OpenFrom(const RootConfig& config, const std::string& stage) {
 
 TrainingData TrainingData::Open(const RootConfig& config) { return OpenFrom(config, ""); }
 
-std::string TrainingData::EmbeddingsSha256() const {
-  return train_embeddings == nullptr ? "" : train_embeddings->Sha256();
+void TrainingData::FillHashes(TrainState& state) const {
+  state.data_sha256 = train->Sha256();
+  state.embeddings_sha256 = train_embeddings == nullptr ? "" : train_embeddings->Sha256();
+  state.cells_sha256 = cells == nullptr ? "" : cells->Sha256();
+  state.gallery_sha256 = gallery == nullptr ? "" : gallery->Sha256();
 }
 
 void CheckTower(const Recipe& recipe, const std::vector<NamedStore>& stores) {
@@ -121,9 +152,12 @@ TrainingParts TrainingParts::BuildCollective(const RootConfig& config, const Tra
                                              const TrainState& state, bool random_init, World& world) {
   TrainingParts parts;
   parts.recipe = MakeRecipe(config, {.cells = data.cells,
+                                     .gallery = data.gallery,
+                                     .queue_start = QueueStart(config, *data.train),
                                      .state = state.recipe_state,
                                      .random_init = random_init,
-                                     .device = DeviceOf(world)});
+                                     .device = DeviceOf(world),
+                                     .cuda = world.cuda});
   // GradSync fills its buckets in reverse order of this list, as backward produces gradients: model order,
   // not groups.
   for (const NamedTensor& p : parts.recipe->Parameters()) {
@@ -158,6 +192,8 @@ TrainingParts TrainingParts::BuildCollective(const RootConfig& config, const Tra
   loading.mixture = config.data.mixture;
   loading.block = {config.data.block.records, config.data.block.pool};
   loading.embeddings = data.train_embeddings;
+  loading.keys = NeedsKeys(config);
+  if (config.recipe.kind == "geoclip") loading.views = config.recipe.geoclip.views;
   HostAllocator& memory = world.cuda != nullptr ? world.cuda->PinnedAllocator() : PageableAllocator();
   parts.loader = Loader::Create(data.train, loading, memory);
   return parts;

@@ -13,6 +13,7 @@
 #include "data/dataset.h"
 #include "data/loader/loader.h"
 #include "geo/cell_table.h"
+#include "geo/gallery.h"
 #include "trainer/checkpoint/train_state.h"
 #include "trainer/comm/world.h"
 #include "trainer/config/root_config.h"
@@ -27,14 +28,16 @@ namespace graticule {
 struct TrainingData {
   std::shared_ptr<const Dataset> train, val;                               // val is null without data.val
   std::shared_ptr<const EmbeddingStore> train_embeddings, val_embeddings;  // null: images
-  std::shared_ptr<const CellTable> cells;
-  std::vector<std::string> coverage;  // one line per label column in use
+  std::shared_ptr<const CellTable> cells;                                  // null without cells.file
+  std::shared_ptr<const Gallery> gallery;                                  // null where the recipe has none
+  std::vector<std::string> coverage;                                       // one line per label column in use
 
   // Reads the datasets where they are.
   static TrainingData Open(const RootConfig& config);
   // With data.stage: copies the shards to this node's disk first, once per node, and reads them there.
   static TrainingData OpenCollective(const RootConfig& config, Communicator& control);
-  std::string EmbeddingsSha256() const;  // of what is trained on in the place of images; else empty
+  // The hashes of all of these, in the fields of a state.
+  void FillHashes(TrainState& state) const;
 };
 
 struct TrainingParts {

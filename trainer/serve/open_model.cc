@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/config/resolve.h"
 #include "base/error.h"
 #include "base/fs.h"
@@ -10,12 +12,13 @@
 #include "trainer/checkpoint/tensor_file.h"
 #include "trainer/checkpoint/train_state.h"
 #include "trainer/config/root_config.h"
+#include "trainer/recipes/registry.h"
 
 namespace graticule {
 namespace {
 
 constexpr char kState[] = "recipe_state", kPooling[] = "pooling", kProjection[] = "visual_projection",
-               kStep[] = "step";
+               kStep[] = "step", kRecipe[] = "recipe", kLocation[] = "location";
 
 TrainState ReadState(const std::string& step_dir) {
   const std::string path = JoinPath(step_dir, "state.json");
@@ -35,6 +38,30 @@ std::string ChooseStep(const std::string& run_dir) {
   return best ? store.DirOf(*best) : scan.newest->dir;
 }
 
+// Cells or gallery, from the folder of a run or an export.
+void OpenAnswers(OpenedModel& model, const std::string& folder, const std::string& recipe) {
+  model.answers_path = JoinPath(folder, recipe == "geoclip" ? "gallery.safetensors" : "cells.safetensors");
+  if (recipe == "geoclip") {
+    model.gallery = std::make_shared<const Gallery>(Gallery::Load(model.answers_path));
+  } else {
+    model.cells = CellTable::Load(model.answers_path);
+  }
+}
+
+// The recipe without values in its parameters. Nothing that only training needs is made.
+void MakeRecipeFor(OpenedModel& model, RootConfig& config, const std::string& state, const OpenOptions& how) {
+  config.train.precision = how.precision;
+  config.recipe.geoclip.negatives.queue = 0;
+  config.recipe.geoclip.negatives.bands.clear();
+  model.recipe = MakeRecipe(config, {.cells = model.cells,
+                                     .gallery = model.gallery,
+                                     .state = state,
+                                     .random_init = false,
+                                     .device = how.device});
+  model.pooling = config.model.pooling;
+  model.location = config.recipe.geoclip.location;
+}
+
 OpenedModel OpenStep(const std::string& step_dir, const OpenOptions& how) {
   VerifyCheckpoint(step_dir);
   OpenedModel model;
@@ -45,23 +72,17 @@ OpenedModel OpenStep(const std::string& step_dir, const OpenOptions& how) {
   // The shape is resolved already; the files that the weights once came from may be gone.
   ResolveConfig(root, {JoinPath(model.run_dir, "resolved.yaml")}, {"model.init=''"}).ThrowIfBad();
   const TrainState state = ReadState(step_dir);
-  model.cells_path = JoinPath(model.run_dir, "cells.safetensors");
-  model.cells = CellTable::Load(model.cells_path);
-  if (model.cells->Sha256() != state.cells_sha256) {
+  OpenAnswers(model, model.run_dir, config.recipe.kind);
+  const bool cells = model.cells != nullptr;
+  const std::string& found = cells ? model.cells->Sha256() : model.gallery->Sha256();
+  const std::string& wanted = cells ? state.cells_sha256 : state.gallery_sha256;
+  if (found != wanted) {
     throw Error(ErrorCode::kCheckpoint,
-                fmt::format("the cells are {}, the checkpoint was trained with {}", model.cells->Sha256(),
-                            state.cells_sha256),
-                model.cells_path, "put the cells back that the run was trained with");
+                fmt::format("the {} {}, the checkpoint was trained with {}",
+                            cells ? "cells are" : "gallery is", found, wanted),
+                model.answers_path, "put the file back that the run was trained with");
   }
-  GeocellsOptions options;
-  options.model = config.model;
-  options.loss = config.loss;
-  options.cells = model.cells;
-  options.state = state.recipe_state;
-  options.random_init = false;
-  options.precision = how.precision;
-  options.device = how.device;
-  model.recipe = std::make_unique<GeocellsRecipe>(options);
+  MakeRecipeFor(model, config, state.recipe_state, how);
   const std::string weights = JoinPath(step_dir, "model.safetensors");
   CopyTensors(ReadTensors(weights), model.recipe->Parameters(), weights);
   model.weights_sha256 = Sha256HexOfFile(weights);
@@ -82,14 +103,37 @@ OpenedModel OpenStep(const std::string& step_dir, const OpenOptions& how) {
 
 // The loss section of an export: only which heads there are matters.
 LossConfig LossOf(const ExportedModel& exported) {
+  const auto has = [&](const char* head) { return exported.heads.contains(head) ? 1.0 : 0.0; };
   LossConfig loss;
-  loss.weights.climate = loss.weights.month = loss.weights.regression = 0;
-  for (const Heads::Head& head : exported.heads.heads()) {
-    if (head.name == "climate") loss.weights.climate = 1;
-    if (head.name == "month") loss.weights.month = 1;
-    if (head.name == "regression") loss.weights.regression = 1;
-  }
+  loss.weights.climate = has("heads.climate.weight");
+  loss.weights.month = has("heads.month.weight");
+  loss.weights.regression = has("heads.regression.weight");
   return loss;
+}
+
+// What the shapes in an export do not tell is in its metadata.
+GeoclipConfig GeoclipOf(const ExportedModel& exported, const std::string& location, const std::string& path) {
+  GeoclipConfig config;
+  const auto rows_of = [&](const std::string& name) {
+    const auto found = exported.heads.find("heads." + name);
+    if (found != exported.heads.end() && found->second.dim() == 2) return found->second.size(0);
+    throw Error(ErrorCode::kData, fmt::format("heads.{} is missing or has no rows and columns", name), path,
+                "export the model again");
+  };
+  config.hidden = rows_of("image_mlp.0.weight");
+  config.outputs = rows_of("image_mlp.2.weight");
+  config.location.features = rows_of("location.LocEnc0.capsule.0.b");
+  config.location.width = rows_of("location.LocEnc0.capsule.1.weight");
+  try {
+    const auto json = nlohmann::json::parse(location);
+    json.at("sigmas").get_to(config.location.sigmas);
+    json.at("projection").get_to(config.location.projection);
+    json.at("parity").get_to(config.location.parity);
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(ErrorCode::kData, fmt::format("unreadable metadata: {}", error.what()), path,
+                "export the model again");
+  }
+  return config;
 }
 
 OpenedModel OpenExport(const std::string& path, const OpenOptions& how) {
@@ -99,21 +143,19 @@ OpenedModel OpenExport(const std::string& path, const OpenOptions& how) {
     return found == exported.metadata.end() ? otherwise : found->second;
   };
   OpenedModel model;
-  model.cells_path = exported.cells_path;
-  model.cells = CellTable::Load(exported.cells_path);
-  GeocellsOptions options;
-  options.model.vision = exported.tower.config();
-  options.model.pooling = metadata(kPooling, "mean");
-  options.loss = LossOf(exported);
-  options.cells = model.cells;
-  options.state = metadata(kState, "{}");
-  options.random_init = false;
-  options.precision = how.precision;
-  options.device = how.device;
-  model.recipe = std::make_unique<GeocellsRecipe>(options);
-  std::map<std::string, at::Tensor> tensors;
+  RootConfig config;
+  config.recipe.kind = metadata(kRecipe, "geocells");
+  config.model.vision = exported.tower.config();
+  config.model.pooling = metadata(kPooling, "mean");
+  config.loss = LossOf(exported);
+  if (config.recipe.kind == "geoclip") {
+    config.loss.kind = exported.heads.contains("heads.logit_bias") ? "siglip" : "infonce";
+    config.recipe.geoclip = GeoclipOf(exported, metadata(kLocation, "{}"), path);
+  }
+  OpenAnswers(model, path, config.recipe.kind);
+  MakeRecipeFor(model, config, metadata(kState, "{}"), how);
+  std::map<std::string, at::Tensor> tensors = exported.heads;
   for (const NamedTensor& p : exported.tower.parameters()) tensors[p.name] = p.tensor;
-  for (const NamedTensor& p : exported.heads.parameters()) tensors[p.name] = p.tensor;
   CopyTensors(tensors, model.recipe->Parameters(), path);
   model.weights_sha256 = Sha256HexOfFile(JoinPath(path, "model.safetensors"));
   model.preprocessing = exported.preprocessing;
@@ -153,12 +195,23 @@ OpenedModel OpenModel(const std::string& path, const OpenOptions& options) {
 
 void ExportModel(const OpenedModel& model, const std::string& out_dir) {
   ExportMetadata metadata;
-  metadata[kPooling] = model.recipe->pooling();
+  metadata[kRecipe] = model.recipe->name();
+  metadata[kPooling] = model.pooling;
   metadata[kProjection] = model.projection_trained ? "trained" : "untrained";
   metadata[kState] = model.recipe->State();
   metadata[kStep] = std::to_string(model.step);
-  WriteExport(PosixFs(), out_dir, model.recipe->tower(), model.recipe->heads(), model.cells_path,
-              model.preprocessing, metadata);
+  if (model.gallery != nullptr) {
+    const nlohmann::json location = {{"sigmas", model.location.sigmas},
+                                     {"projection", model.location.projection},
+                                     {"parity", model.location.parity}};
+    metadata[kLocation] = location.dump();
+  }
+  std::vector<NamedTensor> heads;
+  for (const NamedTensor& p : model.recipe->Parameters()) {
+    if (p.name.starts_with("heads.")) heads.push_back(p);
+  }
+  WriteExport(PosixFs(), out_dir, model.recipe->tower(), heads, model.answers_path, model.preprocessing,
+              metadata);
 }
 
 }  // namespace graticule

@@ -14,15 +14,21 @@
 
 #include "data/image/augment_options.h"
 #include "geo/cell_table.h"
+#include "geo/gallery.h"
 #include "models/export.h"
-#include "trainer/recipes/geocells.h"
+#include "trainer/recipe.h"
+#include "trainer/recipes/geoclip_config.h"
 
 namespace graticule {
 
 struct OpenedModel {
-  std::unique_ptr<GeocellsRecipe> recipe;
+  std::unique_ptr<Recipe> recipe;
+  // Where answers come from: one of them, and its file.
   std::shared_ptr<const CellTable> cells;
-  std::string cells_path;
+  std::shared_ptr<const Gallery> gallery;
+  std::string answers_path;
+  std::string pooling;      // ModelConfig::pooling
+  LocationConfig location;  // geoclip
   Preprocessing preprocessing;
   std::string path;  // as given
   std::string weights_sha256;

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <span>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -42,9 +44,9 @@ TrainStep::TrainStep(Recipe& recipe, Optimizer& optimizer, GradSync& sync, Commu
       data_(data),
       options_(options) {}
 
-void TrainStep::RunCollective(const Batch& share, double lr, StepRequest& request) {
+void TrainStep::RunCollective(const Batch& share, int64_t first_sample, double lr, StepRequest& request) {
   sync_.ZeroGrads();
-  Objective objective = AccumulateCollective(share, request);
+  Objective objective = AccumulateCollective(share, first_sample, request);
   sync_.FinishCollective();
 
   const torch::autograd::AutoGradMode no_grad(false);
@@ -52,6 +54,7 @@ void TrainStep::RunCollective(const Batch& share, double lr, StepRequest& reques
   const GradientNorm norm = ComputeGradientNorm(gradients);
   ClipGradients(gradients, norm.norm, options_.clip_norm);
   optimizer_.Step(lr, norm.found_inf);
+  recipe_.AfterUpdate();
 
   const StreamHandle stream = options_.cuda != nullptr ? options_.cuda->ComputeStream() : nullptr;
   data_
@@ -68,7 +71,8 @@ void TrainStep::RunCollective(const Batch& share, double lr, StepRequest& reques
   pending_.push_back(std::move(pending));
 }
 
-TrainStep::Objective TrainStep::AccumulateCollective(const Batch& share, StepRequest& request) {
+TrainStep::Objective TrainStep::AccumulateCollective(const Batch& share, int64_t first_sample,
+                                                     StepRequest& request) {
   Objective objective;
   std::vector<double>& shared = shared_;  // weights of the terms, then the request
   shared.clear();
@@ -76,42 +80,91 @@ TrainStep::Objective TrainStep::AccumulateCollective(const Batch& share, StepReq
     objective.names.push_back(name);
     shared.push_back(weight);
   }
-  const size_t weights = shared.size();
+  Shared sums{.summed = nullptr, .weights = shared.size()};
   shared.insert(shared.end(),
                 {request.stop ? 1.0 : 0.0, request.save ? 1.0 : 0.0, static_cast<double>(request.bad_records),
                  static_cast<double>(SamplesDigest(share))});
-  const WorkPtr summed = control_.AllReduce(shared.data(), shared.size(), DType::kF64, ReduceOp::kSum);
+  sums.summed = control_.AllReduce(shared.data(), shared.size(), DType::kF64, ReduceOp::kSum);
 
   const auto terms_count = static_cast<int64_t>(objective.names.size());
   objective.scales.assign(objective.names.size(), 0);
   objective.sums = at::zeros({terms_count}, at::TensorOptions().dtype(at::kFloat).device(options_.device));
   const int64_t micro = options_.micro_batch > 0 ? std::min(options_.micro_batch, share.size) : share.size;
   GRATICULE_CHECK(micro > 0 && share.size % micro == 0);
-  if (micro != share.size && !recipe_.additive()) {
-    throw Error(ErrorCode::kUsage,
-                fmt::format("recipe {} cannot be split into micro-batches", recipe_.name()), "",
-                "leave train.micro_batch at 0 and use more ranks");
+  if (!recipe_.additive()) {
+    WholeShareCollective(share, first_sample, micro, sums, objective, request);
+    return objective;
   }
   for (int64_t begin = 0; begin < share.size; begin += micro) {
     const Batch part = SliceBatch(share, begin, micro);
-    StagedInput staged = StageInput(part, options_.device, options_.cuda);
-    if (staged.copied) copies_.push_back(std::move(staged.copied));
-    const std::vector<at::Tensor> outputs = recipe_.Encode(staged.input);
-    const std::vector<LossTerm> terms = recipe_.Terms(outputs, part, data_);
-    if (begin == 0) {
-      summed->Wait();
-      request.stop = shared[weights] > 0;
-      request.save = shared[weights + 1] > 0;
-      request.bad_records = static_cast<int64_t>(shared[weights + 2]);
-      objective.samples_digest = static_cast<uint64_t>(shared[weights + 3]);
-      objective.weights.assign(shared.data(), shared.data() + weights);
-    }
-    Backward(terms, objective, begin + micro == share.size);
+    const std::vector<LossTerm> terms = recipe_.Terms(EncodeImages(part), part, data_);
+    if (begin == 0) Await(sums, objective, request);
+    const at::Tensor sum = Scaled(terms, objective);
+    sync_.BeginBackward(begin + micro == share.size);
+    sum.backward();
   }
   return objective;
 }
 
-void TrainStep::Backward(const std::vector<LossTerm>& terms, Objective& objective, bool last) {
+std::vector<at::Tensor> TrainStep::EncodeImages(const Batch& part) {
+  StagedInput staged = StageInput(part, options_.device, options_.cuda);
+  if (staged.copied) copies_.push_back(std::move(staged.copied));
+  return recipe_.Encode(staged.input);
+}
+
+void TrainStep::WholeShareCollective(const Batch& share, int64_t first_sample, int64_t micro,
+                                     const Shared& sums, Objective& objective, StepRequest& request) {
+  const std::vector<LatLon> places = recipe_.PlacesCollective(share, first_sample, control_);
+  const bool cached = micro != share.size;
+  constexpr size_t kPlacesAtATime = 4096;
+  const size_t stretch = cached ? kPlacesAtATime : std::max<size_t>(1, places.size());
+  std::vector<std::function<at::Tensor()>> images, towards;
+  for (int64_t begin = 0; begin < share.size; begin += micro)
+    images.emplace_back([&, begin] { return EncodeImages(SliceBatch(share, begin, micro)).at(0); });
+  for (size_t begin = 0; begin < places.size(); begin += stretch) {
+    const std::span<const LatLon> part =
+        std::span(places).subspan(begin, std::min(stretch, places.size() - begin));
+    towards.emplace_back([&, part] { return recipe_.Encode({.places = part}).at(0); });
+  }
+  const auto all_of = [&](const auto& parts) {
+    const torch::autograd::AutoGradMode graph(!cached);
+    std::vector<at::Tensor> rows;
+    for (const auto& encode : parts) rows.push_back(encode());
+    at::Tensor whole = rows.size() == 1 ? rows[0] : at::cat(rows);
+    return cached ? whole.detach().requires_grad_(true) : whole;
+  };
+  const at::Tensor image_rows = all_of(images), place_rows = all_of(towards);
+  const std::vector<LossTerm> terms = recipe_.Terms({image_rows, place_rows}, share, data_);
+  Await(sums, objective, request);
+  const at::Tensor sum = Scaled(terms, objective);
+  sync_.BeginBackward(!cached);
+  sum.backward();
+  if (!cached) return;
+  const auto again = [&](const auto& parts, const at::Tensor& gradient, bool last) {
+    int64_t row = 0;
+    for (size_t i = 0; i < parts.size(); ++i) {
+      const at::Tensor rows = parts[i]();
+      sync_.BeginBackward(last && i + 1 == parts.size());
+      // A frozen tower in front of a frozen head leaves nothing to send back.
+      if (rows.requires_grad()) rows.backward(gradient.narrow(0, row, rows.size(0)));
+      row += rows.size(0);
+    }
+  };
+  again(images, image_rows.grad(), false);
+  again(towards, place_rows.grad(), true);
+}
+
+void TrainStep::Await(const Shared& sums, Objective& objective, StepRequest& request) {
+  sums.summed->Wait();
+  const double* asked = shared_.data() + sums.weights;
+  request.stop = asked[0] > 0;
+  request.save = asked[1] > 0;
+  request.bad_records = static_cast<int64_t>(asked[2]);
+  objective.samples_digest = static_cast<uint64_t>(asked[3]);
+  objective.weights.assign(shared_.begin(), shared_.begin() + static_cast<std::ptrdiff_t>(sums.weights));
+}
+
+at::Tensor TrainStep::Scaled(const std::vector<LossTerm>& terms, Objective& objective) {
   at::Tensor sum;
   for (const LossTerm& term : terms) {
     const auto at =
@@ -119,15 +172,17 @@ void TrainStep::Backward(const std::vector<LossTerm>& terms, Objective& objectiv
     GRATICULE_CHECK(at < static_cast<std::ptrdiff_t>(objective.names.size()), term.name);
     const double weight = objective.weights[at];
     objective.scales[at] = term.scale;
+    {
+      const torch::autograd::AutoGradMode no_grad(false);
+      objective.sums[at].add_(term.sum.detach());
+    }
+    if (term.scale == 0) continue;
     // A term without a single label in the global batch still runs backward, with factor 0: its head's
     // gradients must be there on every rank.
     const at::Tensor part = term.sum * (weight > 0 ? term.scale / weight : 0.0);
     sum = sum.defined() ? sum + part : part;
-    const torch::autograd::AutoGradMode no_grad(false);
-    objective.sums[at].add_(term.sum.detach());
   }
-  sync_.BeginBackward(last);
-  sum.backward();
+  return sum;
 }
 
 void TrainStep::WaitForImages() {

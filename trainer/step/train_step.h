@@ -6,6 +6,10 @@
 // whether the step is finite, and the optimiser skips it if not. Masks, accumulation and the number of ranks
 // never change the objective.
 //
+// A recipe whose terms see the whole share at once is encoded first; in micro-batches that happens twice, the
+// first time without a graph, then one by one with the gradients of their outputs (GradCache, Gao et al.
+// 2021).
+//
 // Invariants: nothing is read from the device between forward and update. All ranks see the same norm bits
 // and so take the same branch. Ownership: refers to its parts, which must outlive it. One thread. Failure:
 // Error(kPeer) from the communicators; Error(kUsage) for a recipe that cannot be accumulated.
@@ -60,9 +64,9 @@ class TrainStep {
   TrainStep(Recipe& recipe, Optimizer& optimizer, GradSync& sync, Communicator& control, Communicator& data,
             const StepOptions& options);
 
-  // share: this rank's rows. request: in and out. Returns without waiting for the device; the outcome is read
-  // later.
-  void RunCollective(const Batch& share, double lr, StepRequest& request);
+  // share: this rank's rows. first_sample: samples of the run before this step. request: in and out. Returns
+  // without waiting for the device; the outcome is read later.
+  void RunCollective(const Batch& share, int64_t first_sample, double lr, StepRequest& request);
   // Blocks until the device has copied the images of the last share: its buffers may then be filled again.
   void WaitForImages();
 
@@ -82,8 +86,16 @@ class TrainStep {
     at::Tensor host;  // [terms..., norm]
     std::optional<c10::Event> ready;
   };
-  Objective AccumulateCollective(const Batch& share, StepRequest& request);
-  void Backward(const std::vector<LossTerm>& terms, Objective& objective, bool last);
+  struct Shared {  // what is summed over ranks while the first forward pass runs
+    WorkPtr summed;
+    size_t weights = 0;
+  };
+  Objective AccumulateCollective(const Batch& share, int64_t first_sample, StepRequest& request);
+  void Await(const Shared& sums, Objective& objective, StepRequest& request);
+  at::Tensor Scaled(const std::vector<LossTerm>& terms, Objective& objective);
+  void WholeShareCollective(const Batch& share, int64_t first_sample, int64_t micro, const Shared& sums,
+                            Objective& objective, StepRequest& request);
+  std::vector<at::Tensor> EncodeImages(const Batch& part);
 
   Recipe& recipe_;
   Optimizer& optimizer_;

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "base/safetensors.h"
+#include "models/heads.h"
 
 namespace graticule {
 namespace {
@@ -16,13 +17,13 @@ class ExportTest : public testing::Test {
  protected:
   void SetUp() override {
     std::filesystem::create_directories(root_);
-    SafetensorsWriter().Write(PosixFs(), Path("cells.source"));
+    SafetensorsWriter().Write(PosixFs(), Path("cells.safetensors"));
     VisionConfig c;
     c.image_size = 16, c.patch_size = 8, c.width = 32, c.layers = 2, c.heads = 2, c.projection = 8,
     c.activation = "gelu";
     tower_ = std::make_unique<VisionTower>(c, 3);
-    WriteExport(PosixFs(), Path("out"), *tower_, Heads(32, {{"geocell", 5}, {"month", kMonthClasses}}, 4),
-                Path("cells.source"), {.image_size = 16, .exif_orientation = "ignore"},
+    const Heads heads(32, {{"geocell", 5}, {"month", kMonthClasses}}, 4);
+    WriteExport(PosixFs(), Path("out"), *tower_, heads.parameters(), Path("cells.safetensors"), {.image_size = 16, .exif_orientation = "ignore"},
                 {{"pooling", "mean"}, {"visual_projection", "untrained"}});
   }
   void TearDown() override { std::filesystem::remove_all(root_); }
@@ -51,10 +52,8 @@ TEST_F(ExportTest, ComesBackAsItWas) {
     EXPECT_TRUE(at::equal(tower_->parameters()[i].tensor, model.tower.parameters()[i].tensor));
   const Heads written(32, {{"geocell", 5}, {"month", kMonthClasses}}, 4);
   for (const NamedTensor& p : written.parameters()) {
-    bool found = false;
-    for (const NamedTensor& q : model.heads.parameters())
-      found = found || (p.name == q.name && at::equal(p.tensor, q.tensor));
-    EXPECT_TRUE(found) << p.name;
+    ASSERT_TRUE(model.heads.contains(p.name)) << p.name;
+    EXPECT_TRUE(at::equal(p.tensor, model.heads.at(p.name))) << p.name;
   }
 }
 

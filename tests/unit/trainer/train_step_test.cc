@@ -53,6 +53,7 @@ class LinearRecipe : public Recipe {
   std::vector<ParameterGroup> Groups() override { return {{"all", Parameters(), 1.0, false}}; }
   std::vector<NamedTensor> Parameters() override { return {{"weight", weight_}, {"bias", bias_}}; }
   std::string State() const override { return "{}"; }
+  VisionTower& tower() override { throw Error(ErrorCode::kBug, "there is no tower"); }
 
   bool poison_ = false;
   at::Tensor weight_, bias_;
@@ -114,7 +115,7 @@ Result TrainTiny(int ranks, int64_t micro, int steps = 3, int poisoned = -1, dou
       StepRequest request;
       request.save = rank == ranks - 1 && s == 1;
       recipe.poison_ = rank == poisoned && s == 1;
-      step.RunCollective(RowsOf(data.batch, rank * kRows / ranks, kRows / ranks), 0.01, request);
+      step.RunCollective(RowsOf(data.batch, rank * kRows / ranks, kRows / ranks), 0, 0.01, request);
       EXPECT_EQ(request.save, s == 1) << "what one rank asks for, all ranks do";
       EXPECT_FALSE(request.stop);
     }

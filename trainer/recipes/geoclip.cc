@@ -1,0 +1,172 @@
+#include "trainer/recipes/geoclip.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/grad_mode.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "models/frozen_tower.h"
+#include "trainer/cuda_module.h"
+#include "trainer/optim/parameter_groups.h"
+
+namespace graticule {
+namespace {
+
+std::optional<uint64_t> SeedOf(const GeoclipOptions& options) {
+  return options.random_init ? std::optional<uint64_t>(options.seed) : std::nullopt;
+}
+
+ImageMlpShape MlpShape(const GeoclipOptions& options) {
+  const int64_t inputs = TowerOutputWidth(options.model.vision, "image_embeds");
+  return {inputs, options.geoclip.hidden > 0 ? options.geoclip.hidden : inputs, options.geoclip.outputs};
+}
+
+LocationShape ShapeOf(const GeoclipConfig& config) {
+  const LocationConfig& l = config.location;
+  return {l.sigmas, l.features, l.width, config.outputs, l.projection, l.parity};
+}
+
+at::Tensor Unit(const at::Tensor& rows) {
+  return rows / rows.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
+}
+
+bool HasPlace(LatLon place) { return std::isfinite(place.lat_deg) && std::isfinite(place.lon_deg); }
+
+}  // namespace
+
+GeoclipRecipe::GeoclipRecipe(const GeoclipOptions& options)
+    : options_(options),
+      tower_(options.model.vision, SeedOf(options)),
+      image_mlp_(MlpShape(options), SeedOf(options)),
+      location_(ShapeOf(options.geoclip), SeedOf(options)),
+      loss_(options.loss.kind, options.loss.contrastive),
+      queue_(options.geoclip.negatives.queue),
+      places_(options.geoclip.negatives, options.geoclip.views, loss_.needs_draws(), options.seed,
+              options.gallery) {
+  const GeoclipConfig& config = options.geoclip;
+  tower_.Freeze(options.model.frozen_layers, /*pooler_used=*/false, /*embeds_used=*/true);
+  tower_.set_recompute(options.model.recompute);
+  if (options.precision == "bf16") tower_.set_compute_dtype(at::kBFloat16);
+  std::vector<bool> frozen(config.location.sigmas.size(), false);
+  for (const int64_t capsule : config.location.frozen) frozen[static_cast<size_t>(capsule)] = true;
+  location_.Freeze(frozen);
+  const at::TensorOptions floats = at::TensorOptions(at::kFloat);
+  logit_scale_ = at::full({}, std::log(config.logit_scale.start), floats);
+  if (loss_.has_bias()) logit_bias_ = at::full({}, config.logit_scale.bias, floats);
+  if (options.device.type() != c10::kCPU) {
+    tower_.To(options.device);
+    image_mlp_.To(options.device);
+    location_.To(options.device);
+    logit_scale_ = logit_scale_.to(options.device);
+    if (logit_bias_.defined()) logit_bias_ = logit_bias_.to(options.device);
+  }
+  // Triplets know no scale: nothing would ever reach it.
+  logit_scale_.requires_grad_(loss_.uses_scale() && !config.logit_scale.frozen);
+  if (logit_bias_.defined()) logit_bias_.requires_grad_(true);
+  queue_.Fill(options.queue_start);
+}
+
+std::string GeoclipRecipe::TowerHash() const { return TowerSha256(tower_); }
+
+std::map<std::string, double> GeoclipRecipe::Weights(const Batch& batch) const {
+  double rows = 0;
+  for (const LatLon place : batch.places) rows += HasPlace(place) ? static_cast<double>(batch.views) : 0;
+  std::map<std::string, double> weights;
+  for (const char* name : {"top1", "positive", "left_out", "scale"}) weights[name] = rows;
+  const std::string& kind = options_.loss.kind;
+  if (kind == "hcl" || kind == "dcl") weights["floored"] = rows;
+  weights[kind] = rows;
+  return weights;
+}
+
+std::vector<at::Tensor> GeoclipRecipe::Encode(const EncoderInput& input) {
+  if (!input.places.empty()) return {Unit(location_.Forward(input.places))};
+  if (input.embeddings_BD.defined()) return {Unit(image_mlp_.Forward(input.embeddings_BD))};
+  return {Unit(image_mlp_.Forward(TowerOutput(tower_, input.images_B3HW, TowerOutputName())))};
+}
+
+std::vector<LatLon> GeoclipRecipe::PlacesCollective(const Batch& share, int64_t first_sample,
+                                                    Communicator& control) {
+  step_ = places_.MakeCollective(share, first_sample, queue_, control);
+  return step_.encode;
+}
+
+std::vector<LossTerm> GeoclipRecipe::Terms(const std::vector<at::Tensor>& outputs, const Batch& batch,
+                                           Communicator& comm) {
+  const at::Tensor &images = outputs.at(0), &places = outputs.at(1);
+  const int64_t samples = step_.samples, slice = step_.slice, own = step_.own;
+  ContrastiveRows rows;
+  rows.images_ID = images;
+  rows.places_BD = places.narrow(0, 0, samples);
+  if (slice > 0) rows.candidates_SD = places.narrow(0, samples, slice);
+  if (own > 0) rows.negatives_BMD = places.narrow(0, samples + slice, samples * own).view({samples, own, -1});
+  if (loss_.uses_scale()) rows.log_scale = logit_scale_;
+  rows.bias = logit_bias_;
+  const StreamHandle stream = options_.cuda != nullptr ? options_.cuda->ComputeStream() : nullptr;
+  const ContrastiveSums sums = loss_.SumCollective(rows, step_.known, comm, stream);
+  const double mine = Weights(batch).at("scale");
+  std::vector<LossTerm> terms = {{options_.loss.kind, sums.sum, 1},
+                                 {"top1", sums.correct, 0},
+                                 {"positive", sums.positive, 0},
+                                 {"left_out", sums.left_out, 0},
+                                 {"scale", logit_scale_.detach().exp() * mine, 0}};
+  const std::string& kind = options_.loss.kind;
+  if (kind == "hcl" || kind == "dcl") terms.push_back({"floored", sums.floored, 0});
+  return terms;
+}
+
+void GeoclipRecipe::AfterUpdate() {
+  const torch::autograd::AutoGradMode no_grad(false);
+  const double max = options_.geoclip.logit_scale.max;
+  if (max > 0 && logit_scale_.requires_grad()) logit_scale_.clamp_(0, std::log(max));
+  queue_.Push(step_.known.batch, step_.known.batch_keys);
+  step_ = {};
+  gallery_DM_ = at::Tensor();
+}
+
+at::Tensor GeoclipRecipe::GalleryRows() {
+  if (gallery_DM_.defined()) return gallery_DM_;
+  constexpr int64_t kAtATime = 8192;  // three layers of 1,024 for each: 100 MB
+  const std::vector<LatLon>& all = options_.gallery->places();
+  std::vector<at::Tensor> parts;
+  for (int64_t begin = 0; begin < std::ssize(all); begin += kAtATime) {
+    const int64_t count = std::min(kAtATime, std::ssize(all) - begin);
+    parts.push_back(Unit(location_.Forward({all.data() + begin, static_cast<size_t>(count)})));
+  }
+  gallery_DM_ = at::cat(parts).t().contiguous();
+  return gallery_DM_;
+}
+
+std::vector<std::vector<Prediction>> GeoclipRecipe::Predict(const std::vector<at::Tensor>& outputs, int k) {
+  const torch::autograd::AutoGradMode no_grad(false);
+  const int64_t best = std::min<int64_t>(k, options_.gallery->size());
+  const at::Tensor logits = at::matmul(outputs.at(0), GalleryRows()) * logit_scale_.exp();
+  auto [values, rows] = at::topk(at::softmax(logits, 1), best, 1, /*largest=*/true, /*sorted=*/true);
+  values = values.to(at::kCPU).contiguous();
+  rows = rows.to(at::kCPU).contiguous();
+  std::vector<std::vector<Prediction>> predictions(static_cast<size_t>(values.size(0)));
+  const float* value = values.const_data_ptr<float>();
+  const int64_t* row = rows.const_data_ptr<int64_t>();
+  for (auto& places : predictions) {
+    for (int64_t i = 0; i < best; ++i, ++value, ++row)
+      places.push_back({options_.gallery->places()[static_cast<size_t>(*row)], *row, *value});
+  }
+  return predictions;
+}
+
+std::vector<ParameterGroup> GeoclipRecipe::Groups() {
+  return BuildParameterGroups(Parameters(), options_.model.vision.layers, options_.optim);
+}
+
+std::vector<NamedTensor> GeoclipRecipe::Parameters() {
+  std::vector<NamedTensor> all = tower_.parameters();
+  for (const NamedTensor& p : image_mlp_.parameters()) all.push_back({"heads.image_mlp." + p.name, p.tensor});
+  for (const NamedTensor& p : location_.parameters()) all.push_back({"heads.location." + p.name, p.tensor});
+  all.push_back({"heads.logit_scale", logit_scale_});
+  if (logit_bias_.defined()) all.push_back({"heads.logit_bias", logit_bias_});
+  return all;
+}
+
+}  // namespace graticule

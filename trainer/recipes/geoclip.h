@@ -1,0 +1,89 @@
+// The recipe `geoclip`: images and places in one space. A CLIP vision tower (frozen, or its stored outputs)
+// with a small MLP on one side, a location tower on the other; trained by a contrastive loss over the global
+// batch, a queue of former places and drawn negatives. An image's place is the best of a gallery.
+//
+// Outputs of Encode: one tensor of unit rows [rows, D], of images or of places. The step shows Terms all
+// images of the share and what PlacesCollective asked for. Parameters beyond the tower are named
+// heads.image_mlp.*, heads.location.* (GeoCLIP's own names follow), heads.logit_scale (its logarithm) and,
+// for siglip, heads.logit_bias. Ten crops: Predict takes the mean of the crops' unit rows, which is the mean
+// of their logits. Source: GeoCLIP (arXiv 2309.16020); docs/CONTRASTIVE.md.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "geo/gallery.h"
+#include "losses/contrastive/contrastive_loss.h"
+#include "losses/losses_config.h"
+#include "models/image_mlp.h"
+#include "models/location_encoder.h"
+#include "models/model_config.h"
+#include "trainer/optim/optim_config.h"
+#include "trainer/recipe.h"
+#include "trainer/recipes/gps_queue.h"
+#include "trainer/recipes/step_places.h"
+
+namespace graticule {
+
+class CudaModule;
+
+struct GeoclipOptions {
+  ModelConfig model;
+  GeoclipConfig geoclip;
+  LossConfig loss;
+  OptimConfig optim;
+  std::shared_ptr<const Gallery> gallery;
+  std::vector<LatLon> queue_start;  // first contents of the queue
+  uint64_t seed = 0;
+  bool random_init = true;  // false: parameters are filled by the caller
+  std::string precision = "fp32";
+  c10::Device device = c10::kCPU;
+  CudaModule* cuda = nullptr;
+};
+
+class GeoclipRecipe : public Recipe {
+ public:
+  explicit GeoclipRecipe(const GeoclipOptions& options);
+
+  std::string name() const override { return "geoclip"; }
+  std::map<std::string, double> Weights(const Batch& batch) const override;
+  std::vector<at::Tensor> Encode(const EncoderInput& input) override;
+  std::string TowerOutputName() const override { return "image_embeds"; }
+  std::string TowerHash() const override;
+  std::vector<LossTerm> Terms(const std::vector<at::Tensor>& outputs, const Batch& batch,
+                              Communicator& comm) override;
+  bool additive() const override { return false; }
+  std::vector<LatLon> PlacesCollective(const Batch& share, int64_t first_sample,
+                                       Communicator& control) override;
+  void AfterUpdate() override;
+  std::vector<std::vector<Prediction>> Predict(const std::vector<at::Tensor>& outputs, int k) override;
+  std::vector<ParameterGroup> Groups() override;
+  std::vector<NamedTensor> Parameters() override;
+  std::vector<NamedTensor> Buffers() override {
+    return queue_.slots() > 0 ? queue_.tensors() : std::vector<NamedTensor>{};
+  }
+  std::string State() const override { return "{}"; }
+  VisionTower& tower() override { return tower_; }
+
+  ImageMlp& image_mlp() { return image_mlp_; }
+  LocationEncoder& location() { return location_; }
+  at::Tensor logit_scale() { return logit_scale_; }
+  const Gallery& gallery() const { return *options_.gallery; }
+
+ private:
+  at::Tensor GalleryRows();  // [D, M] unit columns, kept until the weights change
+
+  GeoclipOptions options_;
+  VisionTower tower_;
+  ImageMlp image_mlp_;
+  LocationEncoder location_;
+  at::Tensor logit_scale_, logit_bias_;  // 0-d; the bias undefined without siglip
+  ContrastiveLoss loss_;
+  GpsQueue queue_;
+  StepPlacesMaker places_;
+  StepPlaces step_;        // of the step in progress
+  at::Tensor gallery_DM_;  // undefined: to be made
+};
+
+}  // namespace graticule

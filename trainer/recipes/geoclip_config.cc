@@ -1,0 +1,98 @@
+#include "trainer/recipes/geoclip_config.h"
+
+#include <fmt/format.h>
+
+namespace graticule {
+
+void LocationConfig::Bind(Section& s) {
+  s.Field("sigmas", &sigmas, {.help = "scales of the random Fourier features, one capsule each"});
+  s.Field("features", &features, {.help = "frequencies of each capsule", .min = 1, .max = 65536});
+  s.Field("width", &width, {.help = "width of the capsules' layers", .min = 1, .max = 65536});
+  s.Choice("projection", &projection, {"equal_earth", "web_mercator"}, "from the sphere to the plane");
+  s.Field("parity", &parity, {.help = "the published package's order of operations in single precision"});
+  s.Field("frozen", &frozen, {.help = "numbers of capsules that are not trained"});
+  s.Check([this]() -> std::string {
+    if (sigmas.empty()) return "sigmas is empty: there must be a capsule";
+    for (const double sigma : sigmas) {
+      if (!(sigma > 0)) return fmt::format("sigmas: found {}, expected numbers above 0", sigma);
+    }
+    for (const int64_t capsule : frozen) {
+      if (capsule < 0 || capsule >= std::ssize(sigmas))
+        return fmt::format("frozen: there is no capsule {}, they are counted from 0 to {}", capsule,
+                           std::ssize(sigmas) - 1);
+    }
+    return parity && projection != "equal_earth" ? "parity knows projection equal_earth alone" : "";
+  });
+}
+
+void GeoclipWeightFiles::Bind(Section& s) {
+  s.Field("image_mlp", &image_mlp,
+          {.help = "weights of the image MLP (.pth or .safetensors)", .on_resume = OnResume::kFree});
+  s.Field("location", &location,
+          {.help = "weights of the location tower; capsules beyond the file's start with a head of zeros",
+           .on_resume = OnResume::kFree});
+  s.Field("logit_scale", &logit_scale,
+          {.help = "logarithm of the logit scale", .on_resume = OnResume::kFree});
+}
+
+void LogitScaleConfig::Bind(Section& s) {
+  s.Field("start", &start,
+          {.help = "scale of the logits at the start, 1 / temperature", .min = 1e-3, .max = 1e4});
+  s.Field("max", &max, {.help = "the scale is kept in [1, max]; 0: free", .min = 0, .max = 1e4});
+  s.Field("frozen", &frozen, {.help = "the scale is not trained"});
+  s.Field("bias", &bias, {.help = "offset of the logits at the start (siglip)", .min = -1000, .max = 1000});
+}
+
+void BandConfig::Bind(Section& s) {
+  s.Field("km", &km, {.help = "distances from and to; a second of 0 is without end", .unit = "km"});
+  s.Field("count", &count, {.help = "negatives drawn from this band for each image", .min = 0, .max = 65536});
+  s.Check([this]() -> std::string {
+    if (km.size() != 2 || km[0] < 0 || (km[1] != 0 && km[1] <= km[0]))
+      return "km: expected two distances, the second beyond the first or 0";
+    return "";
+  });
+}
+
+void NegativesConfig::Bind(Section& s) {
+  s.Field(
+      "queue", &queue,
+      {.help = "places of former batches that every image is also compared with", .min = 0, .max = 1 << 24});
+  s.Field(
+      "noise_m", &noise_m,
+      {.help = "standard deviation of the noise on places of the batch", .unit = "m", .min = 0, .max = 1e6});
+  s.Field("queue_noise_m", &queue_noise_m,
+          {.help = "the same for places of the queue and drawn ones", .unit = "m", .min = 0, .max = 1e6});
+  s.Field("noise_in_degrees", &noise_in_degrees,
+          {.help = "the same degrees on both axes, whatever the latitude"});
+  s.List("bands", &bands, "rings around each image from which negatives are drawn, ascending");
+  s.Choice("mode", &mode, {"shared", "per_row"},
+           "who sees a drawn negative: every image, or the one it was drawn for");
+  s.Field("own_km", &own_km,
+          {.help = "places nearer than this are never drawn", .unit = "km", .min = 0, .max = 20000});
+  s.Field(
+      "near_after", &near_after,
+      {.help = "samples until the near bands have their full share; before that the outermost one gets it",
+       .min = 0});
+}
+
+void GalleryConfig::Bind(Section& s) {
+  s.Field("file", &file,
+          {.help = "gallery (safetensors or CSV); empty: drawn from the training split",
+           .on_resume = OnResume::kWarn});
+  s.Field("size", &size, {.help = "places drawn at most; 0: all", .min = 0});
+}
+
+void GeoclipConfig::Bind(Section& s) {
+  s.Field("views", &views, {.help = "crops of each image in a batch", .min = 1, .max = 64});
+  s.Field("hidden", &hidden,
+          {.help = "width of the image MLP's hidden layer; 0: as wide as its input", .min = 0, .max = 65536});
+  s.Field("outputs", &outputs,
+          {.help = "width of the space that images and places share", .min = 1, .max = 65536});
+  s.Sub("init", &init, "published weights to start from");
+  s.Sub("location", &location, "location tower");
+  s.Sub("logit_scale", &logit_scale, "scale of the logits");
+  s.Sub("negatives", &negatives, "what images are compared with besides the batch");
+  s.Sub("gallery", &gallery, "places that answers are chosen from");
+}
+
+}  // namespace graticule

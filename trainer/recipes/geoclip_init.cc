@@ -1,0 +1,38 @@
+#include "trainer/recipes/geoclip_init.h"
+
+#include <fmt/format.h>
+#include <torch/csrc/autograd/grad_mode.h>
+
+#include <algorithm>
+
+#include "models/geoclip_weights.h"
+
+namespace graticule {
+namespace {
+
+void LoadLocation(LocationEncoder& location, const std::string& path) {
+  const torch::autograd::AutoGradMode no_grad(false);
+  WeightRules rules{.prefix = kLocationPrefix, .may_be_missing = {}, .may_be_unused = {}};
+  for (size_t capsule = 1; capsule < location.shape().sigmas.size(); ++capsule)
+    rules.may_be_missing.push_back(fmt::format("LocEnc{}.", capsule));
+  const WeightReport report = LoadGeoclipWeights(location.parameters(), path, rules);
+  for (const NamedTensor& p : location.parameters()) {
+    const bool missing =
+        std::find(report.missing.begin(), report.missing.end(), p.name) != report.missing.end();
+    at::Tensor values = p.tensor;
+    if (missing && p.name.find(".head.") != std::string::npos) values.zero_();
+  }
+}
+
+}  // namespace
+
+void LoadPublishedWeights(GeoclipRecipe& recipe, const GeoclipWeightFiles& files) {
+  if (!files.image_mlp.empty())
+    LoadGeoclipWeights(recipe.image_mlp().parameters(), files.image_mlp, {.prefix = kImagePrefix});
+  if (!files.location.empty()) LoadLocation(recipe.location(), files.location);
+  if (files.logit_scale.empty()) return;
+  const std::vector<NamedTensor> scale = {{"logit_scale", recipe.logit_scale()}};
+  LoadGeoclipWeights(scale, files.logit_scale);
+}
+
+}  // namespace graticule
