@@ -1,0 +1,141 @@
+"""Contrastive trainings: one gradient on any number of ranks and in micro-batches, resumed with a full queue."""
+import json
+import pathlib
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from safetensors_lite import load  # noqa: E402
+from training_runs import BIN, ENV, HAS_MPI, World  # noqa: E402
+
+GEOCLIP = ("recipe.kind=geoclip", "model.pooling=embeds", "optim.kind=adam", "recipe.outputs=32", "recipe.location.sigmas=[1, 16]",
+           "recipe.location.features=32", "recipe.location.width=64", "recipe.negatives.queue=30", "recipe.gallery.size=100",
+           "eval.every_steps=0")
+KINDS = ("infonce", "weighted_seed", "weighted_add", "dcl", "hcl", "triplet", "siglip")
+BANDS = "recipe.negatives.bands=[{km: [1, 300], count: 3}, {km: [2500, 0], count: 4}]"
+
+
+def norm(values):
+    return sum(v * v for v in values) ** 0.5
+
+
+@unittest.skipUnless(HAS_MPI, "no mpirun or no MPI module here")
+class Geoclip(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.world.close()
+
+    def train(self, name, *overrides, ranks=1, steps=1):
+        done = self.world.train(name, *GEOCLIP, *overrides, ranks=ranks, steps=steps)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def gradients(self, name, step=1):
+        """Adam's first moment after one step is a tenth of the gradient."""
+        tensors = load(self.world.checkpoint(name, step) / "optimizer.safetensors")
+        return {k: v for k, v in tensors.items() if k.endswith(".exp_avg")}
+
+    def assert_same_gradients(self, one, other, what):
+        total = norm([norm(v) for v in one.values()])
+        self.assertEqual(one.keys(), other.keys())
+        for name, values in one.items():
+            if name.endswith("k_proj.bias.exp_avg"):  # the true gradient is zero
+                continue
+            # A scalar sums terms that cancel, each about as large as the whole gradient.
+            floor = total if len(values) == 1 else 1e-6 * total
+            error = norm([a - b for a, b in zip(values, other[name])]) / max(norm(values), floor)
+            self.assertLess(error, 1e-5, f"{what}: {name}")
+
+    def compare(self, label, kind, *overrides):
+        words = (f"loss.kind={kind}", *overrides)
+        self.train(f"{label}.1", *words)
+        one = self.gradients(f"{label}.1")
+        for name, ranks, micro in (("2", 2, 0), ("4", 4, 0), ("cached", 1, 4), ("cached2", 2, 3)):
+            self.train(f"{label}.{name}", *words, f"train.micro_batch={micro}", ranks=ranks)
+            self.assert_same_gradients(one, self.gradients(f"{label}.{name}"), f"{words} {name}")
+
+    def test_each_loss_with_queue_and_mask(self):
+        for kind in KINDS:
+            with self.subTest(kind):
+                self.compare(kind, kind, "loss.gps_to_image=0.5", "loss.mask.km=25", "loss.beta=1")
+
+    def test_negatives_drawn_for_all_and_for_single_rows_and_two_views(self):
+        for mode in ("shared", "per_row"):
+            for kind in ("infonce", "hcl"):
+                with self.subTest(f"{mode} {kind}"):
+                    self.compare(f"{mode}-{kind}", kind, BANDS, f"recipe.negatives.mode={mode}", "recipe.views=2")
+
+    def test_goes_on_with_a_full_queue_also_on_other_ranks(self):
+        words = ("loss.kind=infonce", BANDS, "checkpoint.every_steps=6")
+        self.train("straight", *words, steps=12)
+        for ranks in (1, 2):
+            name = f"resumed{ranks}"
+            (self.world.folder / name).mkdir()
+            subprocess.run(["cp", "-r", f"{self.world.folder}/straight/.", self.world.folder / name], check=True)
+            for path in (self.world.folder / name).glob("ckpt/step_00000012"):
+                subprocess.run(["rm", "-r", path], check=True)
+            (self.world.folder / name / "run.lock").unlink(missing_ok=True)
+            self.train(name, *words, ranks=ranks, steps=12)
+            before, after = self.world.rows("straight"), self.world.rows(name)
+            for step in range(7, 13):
+                if ranks == 1:
+                    self.assertEqual(before[step]["loss"], after[step]["loss"], step)
+                self.assertAlmostEqual(before[step]["loss"], after[step]["loss"], delta=1e-4 * abs(before[step]["loss"]))
+        self.assertEqual(self.world.fingerprint("straight", 12)["recipe_state.safetensors"],
+                         self.world.fingerprint("resumed2", 12)["recipe_state.safetensors"])
+        same = {k: v for k, v in self.world.fingerprint("straight", 12).items() if k != "state.json"}
+        self.assertEqual(same, {k: v for k, v in self.world.fingerprint("resumed1", 12).items() if k != "state.json"})
+
+    def test_the_queue_holds_the_last_places_without_noise(self):
+        self.train("queue", "loss.kind=infonce", "checkpoint.every_steps=2", steps=2)
+        state = load(self.world.checkpoint("queue", 2) / "recipe_state.safetensors")
+        self.assertEqual(state["gps_queue.ptr"], [48 % 30])
+        self.assertEqual(state["gps_queue.filled"], [30])
+        gallery = load(self.world.folder / "queue" / "gallery.safetensors")["latlon"]
+        known = {tuple(gallery[i:i + 2]) for i in range(0, len(gallery), 2)}
+        queued = state["gps_queue.latlon"]
+        places = [tuple(queued[i:i + 2]) for i in range(0, len(queued), 2)]
+        self.assertGreater(sum(p in known for p in places), 5, "hardly a place of the queue is one of the data's")
+
+    def test_a_trained_model_is_evaluated_exported_and_asked(self):
+        self.train("whole", "loss.kind=infonce", "eval.every_steps=10", steps=40)
+        run = self.world.folder / "whole"
+
+        def tool(program, *words):
+            done = subprocess.run([str(BIN / program), *map(str, words)], env=ENV, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return done.stdout
+
+        tool("graticule-train", "eval", "--model", run, "--crops", "ten")
+        report = json.loads((run / "eval" / "val-ten-crops" / "metrics.json").read_text())
+        gallery = load(run / "gallery.safetensors")["latlon"]
+        self.assertEqual(len(report["hashes"]["gallery_sha256"]), 64)
+        self.assertEqual(report["protocol"]["gallery_places"], str(len(gallery) // 2))
+        self.assertEqual(report["ceiling"]["acc_2500"], 1.0)
+        for name, share in report["ceiling"].items():
+            if name.startswith("acc_"):
+                self.assertLessEqual(report["metrics"][name], share, name)
+        tool("graticule-train", "export", "--run", run, "--out", run / "export")
+        rows = []
+        for model in (run, run / "export"):
+            out = self.world.folder / f"scored-{model.name}"
+            tool("graticule-train", "eval", "--model", model, "--data", self.world.folder / "data", "--split", "val", "--out", out)
+            rows.append((out / "predictions.csv").read_text())
+        self.assertEqual(rows[0], rows[1], "the export answers otherwise")
+
+    def test_what_does_not_fit_together_is_refused(self):
+        for words, hint in ((("loss.kind=geocells",), "loss.kind geocells does not fit recipe.kind geoclip"),
+                            (("loss.kind=infonce", "model.pooling=mean"), "model.pooling mean does not fit"),
+                            (("loss.kind=infonce", "recipe.location.frozen=[2]"), "there is no capsule 2"),
+                            (("loss.kind=infonce", "loss.mask.same=[city]"), "expected place, author or sequence")):
+            done = self.world.train("refused", *GEOCLIP, *words)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(hint, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
