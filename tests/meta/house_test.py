@@ -26,6 +26,8 @@ FOREIGN = {
     "openssl/": ["base/"],
     "s2/": ["geo/"],
     "nanoflann": ["geo/"],
+    "Eigen/": ["geo/variogram/"],
+    "unsupported/Eigen/": ["geo/variogram/"],
     "hdf5": ["data/shard/"],
     "H5": ["data/shard/", "launch/verbs/version.cc"],
     "jpeglib": ["data/image/"],
