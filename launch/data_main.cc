@@ -12,6 +12,7 @@
 #include "launch/verbs/data_verify.h"
 #include "launch/verbs/gallery.h"
 #include "launch/verbs/report_accuracy.h"
+#include "launch/verbs/variogram.h"
 
 using graticule::Verb;
 
@@ -31,5 +32,6 @@ int main(int argc, char** argv) {
   for (const Verb& verb : graticule::CellsVerbs()) verbs.push_back(verb);
   for (const Verb& verb : graticule::GalleryVerbs()) verbs.push_back(verb);
   verbs.push_back(graticule::ReportAccuracyVerb());
+  verbs.push_back(graticule::VariogramVerb());
   return graticule::RunVerbs("graticule-data", verbs, argc, argv);
 }

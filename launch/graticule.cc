@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
       HandOver("data enrich", "add columns from climate maps, rasters and borders", "graticule-enrich"),
       HandOver("cells", "build, inspect and draw geocell partitions", "graticule-data"),
       HandOver("gallery", "build, inspect and convert galleries of places", "graticule-data"),
+      HandOver("variogram", "unlikeness of images or labels over distance", "graticule-data"),
       HandOver("report", "tables and figures of finished runs", "graticule-data"),
       HandOver("train", "train a model (under mpirun: one process per GPU)", "graticule-train"),
       HandOver("eval", "evaluate a model on a dataset", "graticule-train"),
