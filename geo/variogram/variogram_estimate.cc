@@ -81,6 +81,9 @@ class Estimator {
   // Pairs of the bin, counted from both ends; an estimate where they are far too many to take all.
   double CountPairs(int bin, const ShellIndex& index) const;
   void AddWholeShells(int bin, const ShellIndex& index);
+  // No two places are farther apart: the diagonal of the box around all. Drawing for bins beyond would not
+  // end.
+  double LargestChord2() const;
 
   const EstimateInput& input_;
   const EstimateOptions& options_;
@@ -175,12 +178,22 @@ void Estimator::AddShells(int bin, const ShellIndex& index) {
   }
 }
 
+double Estimator::LargestChord2() const {
+  UnitVector low = points_.front(), high = low;
+  for (const UnitVector& p : points_) {
+    low = {std::min(low.x, p.x), std::min(low.y, p.y), std::min(low.z, p.z)};
+    high = {std::max(high.x, p.x), std::max(high.y, p.y), std::max(high.z, p.z)};
+  }
+  return Chord2(low, high);
+}
+
 void Estimator::AddUniform(int first_bin) {
+  const double largest = LargestChord2();
   std::vector<bool> open(static_cast<size_t>(bins_.size()));
   const auto look = [&] {
     bool any = false;
     for (int bin = first_bin; bin < bins_.size(); ++bin) {
-      const bool more = sums_->pairs(bin) < options_.pairs;
+      const bool more = sums_->pairs(bin) < options_.pairs && bins_.low_chord2(bin) < largest;
       open[static_cast<size_t>(bin)] = more;
       any = any || more;
     }

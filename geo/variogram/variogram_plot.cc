@@ -14,7 +14,7 @@
 namespace graticule {
 namespace {
 
-constexpr double kWidth = 960, kHeight = 560, kLeft = 74, kRight = 132, kTop = 92, kBottom = 62;
+constexpr double kWidth = 960, kHeight = 580, kLeft = 74, kRight = 132, kTop = 108, kBottom = 62;
 constexpr double kPairsHeight = 74;  // of the tallest bar
 constexpr double kFarKm = std::numbers::pi * kEvaluationRadiusKm;
 constexpr int kCurvePoints = 400;

@@ -178,7 +178,7 @@ TEST(VariogramEstimate, LeavesOutPairsOfOneSequence) {
   std::vector<LatLon> places;
   std::vector<double> numbers;
   std::vector<uint64_t> drives;
-  for (uint64_t drive = 0; drive < 150; ++drive) {
+  for (uint64_t drive = 0; drive < 100; ++drive) {
     const LatLon start{40 + 0.01 * normal(random), 7 + 0.01 * normal(random)};
     const double number = normal(random);
     for (int k = 0; k < 20; ++k) {
