@@ -173,6 +173,7 @@ std::map<std::string, VariogramInterval> JackknifeIntervals(const VariogramFit& 
     const double half = 1.96 * std::sqrt(variance);
     intervals[name] = name == "c0" ? VariogramInterval{std::max(0.0, value - half), value + half}
                                    : VariogramInterval{std::exp(value - half), std::exp(value + half)};
+    if (name == "alpha") intervals[name].high = std::min(intervals[name].high, 2.0);
   }
   return intervals;
 }
