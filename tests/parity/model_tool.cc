@@ -14,6 +14,7 @@
 #include "base/fs.h"
 #include "base/safetensors.h"
 #include "models/export.h"
+#include "models/heads.h"
 #include "models/hf_weights.h"
 #include "models/tensor_io.h"
 
@@ -38,7 +39,7 @@ void Write(const std::string& path, const std::vector<NamedTensor>& tensors) {
 void WriteExportTo(const std::string& directory, const VisionTower& tower) {
   const std::string cells = directory + ".cells";
   SafetensorsWriter().Write(PosixFs(), cells);
-  WriteExport(PosixFs(), directory, tower, Heads(tower.config().width, {{"climate", kClimateClasses}}, 5),
+  WriteExport(PosixFs(), directory, tower, Heads(tower.config().width, {{"climate", kClimateClasses}}, 5).parameters(),
               cells, {.image_size = tower.config().image_size}, {{"pooling", "mean"}});
   PosixFs().Remove(cells);
 }

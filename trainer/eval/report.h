@@ -20,12 +20,13 @@ namespace graticule {
 // What was evaluated with what; written into metrics.json as given.
 struct EvalProvenance {
   std::string set;  // name of the evaluated set
-  std::string data_sha256, weights_sha256;
-  std::string cells_sha256, gallery_sha256;  // empty: the model has none
-  std::map<std::string, double> ceiling;     // of a gallery, by metric: what picking its nearest place gives
-  std::string model;                         // run, step folder or export, as the user named it
-  int64_t step = -1;                         // of training; -1: unknown
-  std::map<std::string, std::string> protocol;  // anything else that results depend on ("crop": "centre 224")
+  std::string data_sha256, cells_sha256, weights_sha256;
+  std::string model = {};                            // run, step folder or export, as the user named it
+  int64_t step = -1;                                 // of training; -1: unknown
+  std::map<std::string, std::string> protocol = {};  // anything else that results depend on
+  // Of a model that answers from a gallery; its cells_sha256 is empty.
+  std::string gallery_sha256 = {};
+  std::map<std::string, double> ceiling = {};  // by metric: what always picking the nearest place gives
 };
 
 // Sorts the rows, evaluates them and writes all files into `folder` (made if missing).
