@@ -126,21 +126,6 @@ std::shared_ptr<const EmbeddingStore> OpenEmbeddings(const EvalCommand& command,
   return store;
 }
 
-// What the gallery allows at best on the records that were predicted.
-std::map<std::string, double> CeilingOf(const Gallery& gallery, const Dataset& dataset,
-                                        const std::vector<RecordPrediction>& rows) {
-  std::vector<LatLon> places;
-  for (const RecordPrediction& row : rows) {
-    const LatLon p = dataset.place(row.record);
-    if (IsValid(p)) places.push_back(p);
-  }
-  const Ceiling ceiling = GalleryCeiling(gallery, places, kThresholdsKm);
-  std::map<std::string, double> named{{"median_km", ceiling.median_km}};
-  for (size_t i = 0; i < ceiling.within.size(); ++i)
-    named[fmt::format("acc_{:.0f}", kThresholdsKm[i])] = ceiling.within[i];
-  return named;
-}
-
 int EvaluateCollective(EvalCommand command, World& world) {
   at::set_num_threads(command.threads > 0 ? command.threads : world.cpus);
   // Rank 0 opens first: a mistake is told once.
@@ -167,6 +152,7 @@ int EvaluateCollective(EvalCommand command, World& world) {
   int64_t unreadable = 0;
   const auto rows = PredictDatasetCollective(*model.recipe, dataset, options, world.control, &unreadable);
   if (!world.is_first()) return 0;
+  std::vector<EvalRow> eval_rows = ToEvalRows(*dataset, rows);
   EvalProvenance provenance;
   provenance.set = NameOfSet(command.split);
   provenance.data_sha256 = dataset->Sha256();
@@ -182,7 +168,7 @@ int EvaluateCollective(EvalCommand command, World& world) {
       {"unreadable", std::to_string(unreadable)}};
   if (model.gallery != nullptr) {
     provenance.gallery_sha256 = model.gallery->Sha256();
-    provenance.ceiling = CeilingOf(*model.gallery, *dataset, rows);
+    provenance.ceiling = CeilingOf(*model.gallery, eval_rows);
     provenance.protocol["gallery_places"] = std::to_string(model.gallery->size());
   }
   if (options.embeddings != nullptr) {
@@ -192,7 +178,7 @@ int EvaluateCollective(EvalCommand command, World& world) {
   const std::string name = provenance.set + (command.crops == "ten" ? "-ten-crops" : "");
   const std::string out =
       !command.out.empty() ? command.out : JoinPath(JoinPath(model.run_dir, "eval"), name);
-  const Evaluation evaluation = WriteEvaluation(PosixFs(), out, ToEvalRows(*dataset, rows), provenance);
+  const Evaluation evaluation = WriteEvaluation(PosixFs(), out, std::move(eval_rows), provenance);
   Print(command, out, evaluation, unreadable);
   return 0;
 }

@@ -129,7 +129,7 @@ class Geoclip(unittest.TestCase):
 
     def test_what_does_not_fit_together_is_refused(self):
         for words, hint in ((("loss.kind=geocells",), "loss.kind geocells does not fit recipe.kind geoclip"),
-                            (("loss.kind=infonce", "model.pooling=mean"), "model.pooling mean does not fit"),
+                            (("recipe.kind=geocells",), "model.pooling embeds is for recipe.kind geoclip"),
                             (("loss.kind=infonce", "recipe.location.frozen=[2]"), "there is no capsule 2"),
                             (("loss.kind=infonce", "loss.mask.same=[city]"), "expected place, author or sequence")):
             done = self.world.train("refused", *GEOCLIP, *words)

@@ -38,10 +38,8 @@ void RootConfig::Bind(Section& root) {
     return fmt::format("loss.kind {} does not fit recipe.kind {}", loss.kind, recipe.kind);
   });
   root.Check([this]() -> std::string {
-    if ((recipe.kind == "geoclip") == (model.pooling == "embeds")) return "";
-    return fmt::format(
-        "model.pooling {} does not fit recipe.kind {}: geoclip takes embeds, geocells mean or cls",
-        model.pooling, recipe.kind);
+    if (recipe.kind != "geocells" || model.pooling != "embeds") return "";
+    return "model.pooling embeds is for recipe.kind geoclip; geocells takes mean or cls";
   });
   root.Check([this]() -> std::string {
     return recipe.kind == "geoclip" && data.sampling.by == "cell" && cells.file.empty()

@@ -16,14 +16,14 @@ namespace graticule {
 namespace {
 
 // Records with a known place, in dataset order, with the colour layouts of those that can be decoded.
-struct Gallery {
+struct PlacedRecords {
   std::vector<int64_t> records;
   std::vector<LatLon> places;
   std::vector<std::optional<ColourLayout>> layouts;  // empty unless asked for
 };
 
-Gallery WithPlaces(const Dataset& dataset) {
-  Gallery gallery;
+PlacedRecords WithPlaces(const Dataset& dataset) {
+  PlacedRecords gallery;
   for (int64_t record = 0; record < dataset.size(); ++record) {
     const LatLon place = dataset.place(record);
     if (!IsValid(place)) continue;
@@ -38,7 +38,7 @@ class LayoutReader {
  public:
   LayoutReader(const BaselineOptions& options, int64_t total) : options_(options), total_(total) {}
 
-  void Read(const Dataset& dataset, Gallery* gallery) {
+  void Read(const Dataset& dataset, PlacedRecords* gallery) {
     gallery->layouts.assign(gallery->records.size(), std::nullopt);
     std::atomic<size_t> next = 0;
     std::atomic<int64_t> finished = 0;
@@ -89,8 +89,8 @@ LatLon MostCommonCentre(const CellTable& cells) {
       .centres()[static_cast<size_t>(std::max_element(counts.begin(), counts.end()) - counts.begin())];
 }
 
-ErrorsByBaseline PlaceErrors(const Gallery& train, const Gallery& part, const CellTable& cells, uint64_t seed,
-                             uint64_t salt) {
+ErrorsByBaseline PlaceErrors(const PlacedRecords& train, const PlacedRecords& part, const CellTable& cells,
+                             uint64_t seed, uint64_t salt) {
   ErrorsByBaseline errors;
   const LatLon common = MostCommonCentre(cells);
   for (size_t i = 0; i < part.places.size(); ++i) {
@@ -105,7 +105,7 @@ ErrorsByBaseline PlaceErrors(const Gallery& train, const Gallery& part, const Ce
   return errors;
 }
 
-std::vector<double> ColourErrors(const Gallery& train, const Gallery& part, int threads) {
+std::vector<double> ColourErrors(const PlacedRecords& train, const PlacedRecords& part, int threads) {
   std::vector<ColourLayout> gallery, queries;
   std::vector<LatLon> gallery_places, truths;
   for (size_t i = 0; i < train.layouts.size(); ++i) {
@@ -135,7 +135,7 @@ BaselineReport EvaluateBaselines(const Dataset& train,
                                  const std::map<std::string, std::shared_ptr<const Dataset>>& parts,
                                  const CellTable& cells, const BaselineOptions& options) {
   GRATICULE_CHECK(options.threads >= 1);
-  Gallery gallery = WithPlaces(train);
+  PlacedRecords gallery = WithPlaces(train);
   if (gallery.places.empty()) {
     throw Error(ErrorCode::kData, "no training record has a place", "",
                 "Baselines need coordinates; import with a table.");
@@ -149,7 +149,7 @@ BaselineReport EvaluateBaselines(const Dataset& train,
   ErrorsByBaseline all;
   uint64_t salt = 0;
   for (const auto& [name, dataset] : parts) {
-    Gallery part = WithPlaces(*dataset);
+    PlacedRecords part = WithPlaces(*dataset);
     ErrorsByBaseline errors = PlaceErrors(gallery, part, cells, options.seed, salt++);
     if (options.colour) {
       reader.Read(*dataset, &part);

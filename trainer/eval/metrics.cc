@@ -125,4 +125,16 @@ Evaluation Evaluate(std::span<const EvalRow> rows, const BootstrapOptions& optio
   return evaluation;
 }
 
+std::map<std::string, double> CeilingOf(const Gallery& gallery, std::span<const EvalRow> rows) {
+  std::vector<LatLon> places;
+  for (const EvalRow& row : rows) {
+    if (IsValid(row.truth)) places.push_back(row.truth);
+  }
+  const Ceiling ceiling = GalleryCeiling(gallery, places, kThresholdsKm);
+  std::map<std::string, double> named{{"median_km", ceiling.median_km}};
+  for (size_t i = 0; i < kThresholdsKm.size(); ++i)
+    named[fmt::format("acc_{:.0f}", kThresholdsKm[i])] = ceiling.within[i];
+  return named;
+}
+
 }  // namespace graticule

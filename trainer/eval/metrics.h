@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "geo/gallery.h"
 #include "geo/latlon.h"
 
 namespace graticule {
@@ -63,5 +64,8 @@ DistanceMetrics Summarise(std::span<const double> error_km);
 std::map<std::string, Interval> BootstrapIntervals(std::span<const double> error_km,
                                                    const BootstrapOptions& options);
 Evaluation Evaluate(std::span<const EvalRow> rows, const BootstrapOptions& options = {});
+
+// What always picking the gallery's nearest place would give: shares and median, by the names of Named().
+std::map<std::string, double> CeilingOf(const Gallery& gallery, std::span<const EvalRow> rows);
 
 }  // namespace graticule

@@ -7,7 +7,7 @@
 //   constant  1
 //   cosine    final + (1 - final) * (1 + cos(pi t)) / 2
 //   linear    final + (1 - final) * (1 - t)
-//   step      gamma ^ (number of milestones <= seen)
+//   step      gamma ^ (number of milestones <= seen, or floor(seen / every_samples))
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,7 @@ struct ScheduleConfig {
   int64_t warmup_samples = 0;
   double final_factor = 0;                  // cosine, linear: what is left of the learning rate at the end
   std::vector<int64_t> milestones_samples;  // step: ascending
+  int64_t every_samples = 0;                // step: a milestone after every so many, such as an epoch
   double gamma = 0.1;                       // step: factor per milestone
   void Bind(Section& s);
 };

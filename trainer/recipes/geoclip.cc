@@ -19,7 +19,7 @@ std::optional<uint64_t> SeedOf(const GeoclipOptions& options) {
 }
 
 ImageMlpShape MlpShape(const GeoclipOptions& options) {
-  const int64_t inputs = TowerOutputWidth(options.model.vision, "image_embeds");
+  const int64_t inputs = TowerOutputWidth(options.model.vision, TowerOutputOf(options.model.pooling));
   return {inputs, options.geoclip.hidden > 0 ? options.geoclip.hidden : inputs, options.geoclip.outputs};
 }
 
@@ -46,7 +46,9 @@ GeoclipRecipe::GeoclipRecipe(const GeoclipOptions& options)
       places_(options.geoclip.negatives, options.geoclip.views, loss_.needs_draws(), options.seed,
               options.gallery) {
   const GeoclipConfig& config = options.geoclip;
-  tower_.Freeze(options.model.frozen_layers, /*pooler_used=*/false, /*embeds_used=*/true);
+  const std::string& pooling = options.model.pooling;
+  tower_.Freeze(options.model.frozen_layers, /*pooler_used=*/pooling == "cls",
+                /*embeds_used=*/pooling == "embeds");
   tower_.set_recompute(options.model.recompute);
   if (options.precision == "bf16") tower_.set_compute_dtype(at::kBFloat16);
   std::vector<bool> frozen(config.location.sigmas.size(), false);
@@ -67,6 +69,8 @@ GeoclipRecipe::GeoclipRecipe(const GeoclipOptions& options)
   if (logit_bias_.defined()) logit_bias_.requires_grad_(true);
   queue_.Fill(options.queue_start);
 }
+
+std::string GeoclipRecipe::TowerOutputName() const { return TowerOutputOf(options_.model.pooling); }
 
 std::string GeoclipRecipe::TowerHash() const { return TowerSha256(tower_); }
 

@@ -1,4 +1,5 @@
-// The recipe `geoclip`: images and places in one space. A CLIP vision tower (frozen, or its stored outputs)
+// The recipe `geoclip`: images and places in one space. A CLIP vision tower (frozen, or its stored outputs;
+// GeoCLIP takes its projected image_embeds, model.pooling embeds)
 // with a small MLP on one side, a location tower on the other; trained by a contrastive loss over the global
 // batch, a queue of former places and drawn negatives. An image's place is the best of a gallery.
 //
@@ -49,7 +50,7 @@ class GeoclipRecipe : public Recipe {
   std::string name() const override { return "geoclip"; }
   std::map<std::string, double> Weights(const Batch& batch) const override;
   std::vector<at::Tensor> Encode(const EncoderInput& input) override;
-  std::string TowerOutputName() const override { return "image_embeds"; }
+  std::string TowerOutputName() const override;
   std::string TowerHash() const override;
   std::vector<LossTerm> Terms(const std::vector<at::Tensor>& outputs, const Batch& batch,
                               Communicator& comm) override;

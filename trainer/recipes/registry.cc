@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "models/frozen_tower.h"
 #include "models/hf_weights.h"
 #include "trainer/recipes/geocells.h"
 #include "trainer/recipes/geoclip.h"
@@ -71,8 +72,9 @@ int64_t HeadParameters(const RootConfig& config, int64_t cells) {
     return values;
   }
   const GeoclipConfig& g = config.recipe.geoclip;
-  const int64_t in = config.model.vision.projection, hidden = g.hidden > 0 ? g.hidden : in,
-                features = g.location.features, width = g.location.width;
+  const int64_t in = TowerOutputWidth(config.model.vision, TowerOutputOf(config.model.pooling)),
+                hidden = g.hidden > 0 ? g.hidden : in, features = g.location.features,
+                width = g.location.width;
   values = hidden * (in + 1) + g.outputs * (hidden + 1) + 1;
   const int64_t capsule =
       2 * features + width * (2 * features + 1) + 2 * width * (width + 1) + g.outputs * (width + 1);

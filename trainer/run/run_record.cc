@@ -115,16 +115,20 @@ void RunRecord::Resume() {
 
 std::map<std::string, double> RunRecord::Validated(int64_t step, const TrainingData& data,
                                                    const std::vector<RecordPrediction>& rows) {
+  std::vector<EvalRow> eval_rows = ToEvalRows(*data.val, rows);
   EvalProvenance provenance;
   provenance.set = "val";
   provenance.data_sha256 = data.val->Sha256();
   if (data.cells != nullptr) provenance.cells_sha256 = data.cells->Sha256();
-  if (data.gallery != nullptr) provenance.gallery_sha256 = data.gallery->Sha256();
+  if (data.gallery != nullptr) {
+    provenance.gallery_sha256 = data.gallery->Sha256();
+    provenance.ceiling = CeilingOf(*data.gallery, eval_rows);
+  }
   provenance.model = folder_.path();
   provenance.step = step;
   // Intervals cost a thousand resamples: `graticule eval` gives them for the final model.
-  const Evaluation evaluation = WriteEvaluation(PosixFs(), folder_.PathOf("eval/val"),
-                                                ToEvalRows(*data.val, rows), provenance, {.replicates = 0});
+  const Evaluation evaluation = WriteEvaluation(PosixFs(), folder_.PathOf("eval/val"), std::move(eval_rows),
+                                                provenance, {.replicates = 0});
   const auto figures = evaluation.all.Named();
   folder_.AppendMetrics({{"step", step},
                          {"attempt", folder_.attempt()},

@@ -77,7 +77,8 @@ TrainingData OpenFrom(const RootConfig& config, const std::string& stage) {
     CheckPreprocessing(data.val_embeddings->plan(), wanted, config.data.val_embeddings.front());
   }
   if (config.data.block.records > 0) CheckNeighbours(*data.train);
-  if (!config.cells.file.empty()) data.cells = CellTable::Load(config.cells.file);
+  if (config.recipe.kind == "geocells" || config.data.sampling.by == "cell")
+    data.cells = CellTable::Load(config.cells.file);
   if (config.recipe.kind == "geoclip") data.gallery = GalleryOf(config, *data.train);
   data.coverage = CheckCoverage(config, *data.train);
   return data;

@@ -49,5 +49,15 @@ TEST(Schedule, DependsOnSamplesAndNotOnHowTheyAreBatched) {
   EXPECT_DOUBLE_EQ(ScheduleFactor(c, 500, 4, 1000), ScheduleFactor(c, 500, 250, 1000));
 }
 
+TEST(ScheduleFactor, DropsAfterEverySoManySamplesAsStepLrDoesPerEpoch) {
+  ScheduleConfig config;
+  config.kind = "step";
+  config.every_samples = 1000;
+  config.gamma = 0.87;
+  EXPECT_DOUBLE_EQ(ScheduleFactor(config, 999, 1, 9000), 1);
+  EXPECT_DOUBLE_EQ(ScheduleFactor(config, 1000, 1, 9000), 0.87);
+  EXPECT_NEAR(ScheduleFactor(config, 3500, 1, 9000), 0.658503, 1e-12);
+}
+
 }  // namespace
 }  // namespace graticule
