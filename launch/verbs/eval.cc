@@ -15,8 +15,11 @@
 #include "launch/launch_rank.h"
 #include "launch/options.h"
 #include "trainer/comm/world.h"
+#include "trainer/eval/hard_negatives.h"
+#include "trainer/eval/hard_negatives_page.h"
 #include "trainer/eval/predict_dataset.h"
 #include "trainer/eval/report.h"
+#include "trainer/recipes/geoclip.h"
 #include "trainer/run/training_parts.h"
 #include "trainer/serve/open_model.h"
 
@@ -30,6 +33,7 @@ struct EvalCommand {
   std::vector<std::string> data, split, embeddings;
   std::string crops = "centre";  // or "ten"
   bool split_given = false, json = false;
+  int64_t hardest = 0;
   int64_t batch = 32, samples = 0;
   int threads = 0;
 };
@@ -126,6 +130,25 @@ std::shared_ptr<const EmbeddingStore> OpenEmbeddings(const EvalCommand& command,
   return store;
 }
 
+void WriteHardNegatives(const EvalCommand& command, const OpenedModel& model,
+                        const std::shared_ptr<const Dataset>& dataset, const PredictOptions& options,
+                        const std::string& out) {
+  auto* recipe = dynamic_cast<GeoclipRecipe*>(model.recipe.get());
+  if (recipe == nullptr) {
+    throw Error(ErrorCode::kUsage, "--hardest needs a model that compares images with places", command.model,
+                "this one classifies into cells");
+  }
+  constexpr int64_t kSample = 2000;
+  const EncodedSample sample = EncodeSample(*recipe, dataset, options, kSample);
+  const HardNegativeOptions hard{.anchors = command.hardest};
+  const auto anchors =
+      FindHardNegatives(recipe->Logits(sample.rows_ND, sample.places), sample.records, sample.places, hard);
+  const std::string path = JoinPath(out, "hardest.html");
+  WriteFileAtomically(PosixFs(), path,
+                      HardNegativesPage(*dataset, anchors, hard, "Hardest negatives of " + command.model));
+  if (!command.json) fmt::print("hardest negatives of {} images: {}\n", sample.records.size(), path);
+}
+
 int EvaluateCollective(EvalCommand command, World& world) {
   at::set_num_threads(command.threads > 0 ? command.threads : world.cpus);
   // Rank 0 opens first: a mistake is told once.
@@ -180,6 +203,7 @@ int EvaluateCollective(EvalCommand command, World& world) {
       !command.out.empty() ? command.out : JoinPath(JoinPath(model.run_dir, "eval"), name);
   const Evaluation evaluation = WriteEvaluation(PosixFs(), out, std::move(eval_rows), provenance);
   Print(command, out, evaluation, unreadable);
+  if (command.hardest > 0) WriteHardNegatives(command, model, dataset, options, out);
   return 0;
 }
 
@@ -198,6 +222,8 @@ int Eval(const std::vector<std::string>& arguments) {
       "embedding store to use instead of the images, one per dataset folder; for a model with a frozen "
       "tower")("crops", po::value<std::string>()->default_value("centre"),
                "centre, or ten: the mean of the logits of ten crops")(
+      "hardest", po::value<int64_t>()->default_value(0),
+      "also draw OUT/hardest.html: so many images with the places the model confuses them with")(
       "batch", po::value<int64_t>()->default_value(32), "images per rank and forward pass")(
       "samples", po::value<int64_t>()->default_value(0), "only the first so many records; 0 takes all")(
       "device", po::value<std::string>()->default_value("cpu"), "cpu or cuda")(
@@ -217,6 +243,7 @@ int Eval(const std::vector<std::string>& arguments) {
   command.crops = options.Choice("crops", {"centre", "ten"});
   command.json = options.json();
   command.batch = options.Get<int64_t>("batch");
+  command.hardest = options.Get<int64_t>("hardest");
   command.samples = options.Get<int64_t>("samples");
   command.threads = options.Get<int>("threads");
   if (command.batch < 1)

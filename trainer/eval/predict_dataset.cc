@@ -1,5 +1,6 @@
 #include "trainer/eval/predict_dataset.h"
 
+#include <ATen/ATen.h>
 #include <torch/csrc/autograd/grad_mode.h>
 
 #include <algorithm>
@@ -89,6 +90,41 @@ std::vector<RecordPrediction> PredictDatasetCollective(Recipe& recipe, std::shar
   }
   std::sort(result.begin(), result.end(), [](const auto& a, const auto& b) { return a.record < b.record; });
   return result;
+}
+
+EncodedSample EncodeSample(Recipe& recipe, std::shared_ptr<const Dataset> dataset,
+                           const PredictOptions& options, int64_t count) {
+  const torch::autograd::AutoGradMode no_grad(false);
+  LoaderOptions loading;
+  loading.epoch_samples = std::min(count, dataset->size());
+  loading.threads = options.threads;
+  loading.augment = options.augment;
+  loading.embeddings = options.embeddings;
+  loading.views = options.embeddings != nullptr        ? options.embeddings->plan().views
+                  : options.augment.kind == "ten_crop" ? kTenCrops
+                                                       : 1;
+  loading.global_batch = std::clamp<int64_t>(options.rank_batch / loading.views, 1, loading.epoch_samples);
+  loading.max_bad = dataset->size();
+  HostAllocator& memory = options.cuda != nullptr ? options.cuda->PinnedAllocator() : PageableAllocator();
+  const auto loader = Loader::Create(dataset, loading, memory);
+  EncodedSample sample;
+  std::vector<at::Tensor> parts;
+  for (int64_t seen = 0; seen + loading.global_batch <= loading.epoch_samples; seen += loading.global_batch) {
+    const Batch* batch = loader->Next();
+    const StagedInput staged = StageInput(*batch, options.device, options.cuda);
+    const at::Tensor rows = MeanOverViews(recipe.Encode(staged.input), batch->views).at(0);
+    std::vector<int64_t> known;
+    for (int64_t b = 0; b < batch->size; ++b) {
+      if (!IsValid(batch->places[b])) continue;
+      known.push_back(b);
+      sample.records.push_back(batch->record[b]);
+      sample.places.push_back(batch->places[b]);
+    }
+    parts.push_back(rows.index_select(0, at::tensor(known, at::kLong).to(rows.device())));
+    loader->Release(batch);
+  }
+  sample.rows_ND = at::cat(parts);
+  return sample;
 }
 
 std::vector<EvalRow> ToEvalRows(const Dataset& dataset, const std::vector<RecordPrediction>& predictions) {

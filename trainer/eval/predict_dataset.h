@@ -42,6 +42,15 @@ std::vector<RecordPrediction> PredictDatasetCollective(Recipe& recipe, std::shar
                                                        const PredictOptions& options, Communicator& control,
                                                        int64_t* unreadable = nullptr);
 
+// The outputs of a random part of a dataset: about `count` records with a place and a readable image.
+struct EncodedSample {
+  at::Tensor rows_ND;  // fp32, on the model's device
+  std::vector<int64_t> records;
+  std::vector<LatLon> places;
+};
+EncodedSample EncodeSample(Recipe& recipe, std::shared_ptr<const Dataset> dataset,
+                           const PredictOptions& options, int64_t count);
+
 // With the truth and the country of each record, for reports.
 std::vector<EvalRow> ToEvalRows(const Dataset& dataset, const std::vector<RecordPrediction>& predictions);
 

@@ -130,6 +130,12 @@ void GeoclipRecipe::AfterUpdate() {
   gallery_DM_ = at::Tensor();
 }
 
+at::Tensor GeoclipRecipe::Logits(const at::Tensor& images_ID, std::span<const LatLon> places) {
+  const torch::autograd::AutoGradMode no_grad(false);
+  const at::Tensor towards = Unit(location_.Forward(places));
+  return (at::matmul(images_ID, towards.t()) * logit_scale_.exp()).to(at::kCPU).contiguous();
+}
+
 at::Tensor GeoclipRecipe::GalleryRows() {
   if (gallery_DM_.defined()) return gallery_DM_;
   constexpr int64_t kAtATime = 8192;  // three layers of 1,024 for each: 100 MB

@@ -67,6 +67,9 @@ class GeoclipRecipe : public Recipe {
   std::string State() const override { return "{}"; }
   VisionTower& tower() override { return tower_; }
 
+  // [I, N]: of unit rows of images and places, on the CPU. Without a graph.
+  at::Tensor Logits(const at::Tensor& images_ID, std::span<const LatLon> places);
+
   ImageMlp& image_mlp() { return image_mlp_; }
   LocationEncoder& location() { return location_; }
   at::Tensor logit_scale() { return logit_scale_; }
