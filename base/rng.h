@@ -37,6 +37,7 @@ enum class Purpose : uint32_t {
   kQueueFill = 18,
   kNegatives = 19,
   kTriplet = 20,
+  kNeighbours = 21,
 };
 
 // One Philox4x32-10 block; the known-answer vectors of Random123 hold for it.

@@ -222,7 +222,8 @@ void RingLoader::Seek(int64_t epoch, int64_t batch) {
   start_epoch_ = epoch;
   start_batch_ = batch;
   opened_ = taken_ = 0;
-  end_ = options_.drop_last ? kForever : std::max<int64_t>(0, source_.batches_per_epoch() - batch);
+  const bool runs_on = options_.drop_last && options_.plans == nullptr;
+  end_ = runs_on ? kForever : std::max<int64_t>(0, source_.batches_per_epoch() - batch);
   paused_ = false;
   work_.notify_all();
 }

@@ -43,8 +43,9 @@ struct LoaderOptions {
   std::shared_ptr<const AliasTable> weights;
   BlockOrder block;
   std::vector<double> mixture;  // a weight per folder of the dataset
-  int64_t first = 0;            // dataset order only: positions, and so records, begin here
-  bool keys = false;            // fill Batch::keys; the dataset must have been opened with them
+  std::shared_ptr<const PlanFolder> plans;
+  int64_t first = 0;  // dataset order only: positions, and so records, begin here
+  bool keys = false;  // fill Batch::keys; the dataset must have been opened with them
   // Rows come from here instead of from images; `augment` is then unused.
   std::shared_ptr<const EmbeddingStore> embeddings;
 };
@@ -64,7 +65,9 @@ class Loader {
   virtual int64_t batches_per_epoch() const = 0;
   // Repositions in O(1): the next batch is global batch `batch` of `epoch`. Drops what is in flight.
   virtual void Seek(int64_t epoch, int64_t batch) = 0;
-  // Blocks. Runs on into the next epoch in training; returns nullptr at the end when drop_last is false.
+  // Blocks. Runs on into the next epoch in training; returns nullptr at the end when drop_last is false. With
+  // plans it returns nullptr at the end of each epoch: the next one has no order until its plan is open, then
+  // Seek goes on.
   // The returned batch is valid until Release or the next-but-(depth-1) call.
   virtual const Batch* Next() = 0;
   virtual void Release(const Batch* batch) = 0;

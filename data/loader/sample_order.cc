@@ -185,6 +185,28 @@ class MixtureOrder final : public SampleOrder {
   std::vector<int64_t> slots_, ends_;
 };
 
+class PlanOrder final : public SampleOrder {
+ public:
+  explicit PlanOrder(const OrderOptions& options) : plans_(options.plans) {}
+  int64_t RecordAt(int64_t epoch, int64_t position) const override {
+    return plans_->At(epoch)[static_cast<size_t>(position)];
+  }
+  int64_t PassAt(int64_t epoch, int64_t) const override { return epoch; }
+  std::string name() const override { return plans_->options().name; }
+
+ private:
+  std::shared_ptr<const PlanFolder> plans_;
+};
+
+void CheckPlans(const OrderOptions& o) {
+  const PlanFolderOptions& plans = o.plans->options();
+  if (o.endless) {
+    throw Error(ErrorCode::kUsage, fmt::format("epochs of {} samples, and a plan", o.epoch_samples), "data",
+                "a plan covers whole epochs: set data.epoch_samples=0");
+  }
+  GRATICULE_CHECK(plans.records == o.records && plans.positions == o.epoch_samples);
+}
+
 void CheckMixture(const OrderOptions& o) {
   if (o.mixture.size() != o.member_records.size()) {
     throw Error(ErrorCode::kUsage,
@@ -203,13 +225,17 @@ void CheckMixture(const OrderOptions& o) {
 
 std::unique_ptr<const SampleOrder> SampleOrder::Create(const OrderOptions& options) {
   GRATICULE_CHECK(options.records >= 1);
-  const int kinds =
-      (options.weights != nullptr) + !options.mixture.empty() + (options.block.records > 0 ? 1 : 0);
+  const int kinds = (options.weights != nullptr) + !options.mixture.empty() + (options.block.records > 0) +
+                    (options.plans != nullptr);
   if (kinds > 1 || (kinds == 1 && !options.shuffle)) {
     throw Error(ErrorCode::kUsage, "more than one order is asked for", "data",
-                "choose one of data.sampling, data.mixture and data.block");
+                "choose one of data.sampling, data.mixture, data.block and a plan");
   }
   if (!options.shuffle) return std::make_unique<SequentialOrder>();
+  if (options.plans != nullptr) {
+    CheckPlans(options);
+    return std::make_unique<PlanOrder>(options);
+  }
   if (options.weights != nullptr) {
     GRATICULE_CHECK(options.weights->size() == options.records);
     return std::make_unique<WeightedOrder>(options);

@@ -6,11 +6,12 @@
 //               `pool` blocks at a time. For storage that reads 256 neighbours faster than 256 strangers
 //   weighted    draws with replacement by an alias table (data/loader/alias_table.h)
 //   mixture     several datasets in fixed proportions, each in passes of its own
+//   plan        worked out beforehand and read from a file per epoch (data/loader/plan_folder.h)
 //
-// RecordAt is a pure function in constant time of (options, epoch, position): ranks, threads and restarts do
-// not matter. Algorithms are stored behaviour: the name, with every parameter that changes the order, is part
-// of each checkpoint, and a changed algorithm gets a new name. Immutable, thread-safe. Create throws
-// Error(kUsage) for options that make no order. Source: docs/DETERMINISM.md.
+// RecordAt is a pure function in constant time of (options, epoch, position), or of the plan: ranks, threads
+// and restarts do not matter. Algorithms are stored behaviour: the name, with every parameter that changes
+// the order, is part of each checkpoint, and a changed algorithm gets a new name. Immutable, thread-safe.
+// Create throws Error(kUsage) for options that make no order. Source: docs/DETERMINISM.md.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "data/loader/alias_table.h"
+#include "data/loader/plan_folder.h"
 
 namespace graticule {
 
@@ -40,6 +42,7 @@ struct OrderOptions {
   std::shared_ptr<const AliasTable> weights;  // one per record
   std::vector<double> mixture;                // a weight per member; empty: no mixture
   std::vector<int64_t> member_records;        // of the mixture, in record order; their sum is N
+  std::shared_ptr<const PlanFolder> plans;    // of all positions; an epoch is asked for once its plan is open
 };
 
 struct RecordRange {

@@ -46,6 +46,7 @@ OrderOptions OrderOf(const Dataset& dataset, const LoaderOptions& o, int64_t epo
   order.block = o.block;
   order.weights = o.weights;
   order.mixture = o.mixture;
+  order.plans = o.plans;
   if (!o.mixture.empty()) {
     for (const DatasetFolder& folder : dataset.folders()) order.member_records.push_back(folder.size);
   }

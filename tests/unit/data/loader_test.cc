@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <set>
@@ -221,6 +222,62 @@ TEST(Loader, EveryOrderIsTheSameOnAnyRanksAndThreads) {
     Collect(*late, 4, tail, 7);
     for (const auto& [key, row] : tail) EXPECT_EQ(row, reference.at(key)) << mode.name;
   }
+}
+
+// A loader that follows plans: the same bytes on 1, 2 and 4 ranks, and from the middle. It ends with each
+// epoch, whose successor may not be known yet.
+TEST(Loader, PlansAreTheSameOnAnyRanksAndThreads) {
+  auto data = std::make_shared<FakeDataset>(50);
+  data->broken_ = {3, 4, 20};
+  const std::string dir = testing::TempDir() + "loader_plans";
+  std::vector<std::vector<uint32_t>> planned(2);
+  for (uint32_t i = 0; i < 48; ++i) {
+    planned[0].push_back((7 * i + 1) % 50);
+    planned[1].push_back((11 * i + 30) % 50);
+  }
+  const auto plans = [&] {
+    auto folder = std::make_shared<PlanFolder>(PlanFolderOptions{dir, "test-v1", 50, 48});
+    for (int64_t epoch = 0; epoch < 2; ++epoch)
+      folder->Open(epoch, folder->Write(PosixFs(), epoch, planned[static_cast<size_t>(epoch)]));
+    return folder;
+  };
+  const auto options = [&](int rank, int ranks, int threads) {
+    LoaderOptions o = Options(12, rank, ranks, threads);
+    o.plans = plans();
+    return o;
+  };
+  const auto collect_both = [](Loader& loader, std::map<std::pair<int64_t, int64_t>, Row>& out) {
+    for (const int64_t epoch : {0, 1}) {
+      loader.Seek(epoch, 0);
+      Collect(loader, 4, out, 4 * epoch);
+      EXPECT_EQ(loader.Next(), nullptr);
+    }
+  };
+  std::map<std::pair<int64_t, int64_t>, Row> reference;
+  const auto first = Loader::Create(data, options(0, 1, 1));
+  EXPECT_EQ(first->order_name(), "test-v1");
+  collect_both(*first, reference);
+  ASSERT_EQ(reference.size(), 96u);
+  for (const auto& [key, row] : reference) {
+    int64_t record = planned[static_cast<size_t>(key.first / 4)][static_cast<size_t>(key.second)];
+    while (data->broken_.contains(record)) ++record;
+    EXPECT_EQ(row.record, record);
+  }
+  for (const int ranks : {1, 2, 4}) {
+    for (const int threads : {1, 3}) {
+      std::map<std::pair<int64_t, int64_t>, Row> together;
+      for (int rank = 0; rank < ranks; ++rank)
+        collect_both(*Loader::Create(data, options(rank, ranks, threads)), together);
+      EXPECT_EQ(together, reference) << ranks << " ranks, " << threads << " threads";
+    }
+  }
+  const auto late = Loader::Create(data, options(0, 1, 2));
+  late->Seek(1, 2);
+  std::map<std::pair<int64_t, int64_t>, Row> tail;
+  Collect(*late, 2, tail, 6);
+  EXPECT_EQ(late->Next(), nullptr);
+  for (const auto& [key, row] : tail) EXPECT_EQ(row, reference.at(key));
+  std::filesystem::remove_all(dir);
 }
 
 // The whole chain spelled out: order, replacement, crop keyed by position.
