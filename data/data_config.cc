@@ -23,9 +23,11 @@ std::string CheckRange(const std::string& key, const std::vector<double>& range,
 // Each of these decides the order alone.
 std::string CheckOrder(const DataConfig& data) {
   const bool mixed = !data.mixture.empty(), blocked = data.block.records > 0,
-             weighted = data.sampling.by != "none";
-  if (mixed + blocked + weighted > 1)
-    return "data.mixture, data.block and data.sampling.by exclude each other; choose one";
+             weighted = data.sampling.by != "none", planned = data.plan.kind != "none";
+  if (mixed + blocked + weighted + planned > 1)
+    return "data.mixture, data.block, data.sampling.by and data.plan exclude each other; choose one";
+  if (planned && data.epoch_samples > 0)
+    return "data.plan covers whole epochs, but data.epoch_samples cuts them; set it to 0";
   if (data.val_embeddings.size() != data.val.size() && !data.val_embeddings.empty()) {
     return fmt::format("data.val_embeddings names {} stores for {} folders of data.val",
                        data.val_embeddings.size(), data.val.size());
@@ -84,6 +86,46 @@ void BlockConfig::Bind(Section& s) {
            .min = 0});
 }
 
+void PlanConfig::Bind(Section& s) {
+  s.Choice(
+      "kind", &kind, {"none", "gps", "similarity"},
+      "gps: records near each other share batches; similarity: after the first epochs, those whose places "
+      "the model confuses (recipe.kind geoclip); none: no plan");
+  s.Field("neighbours", &neighbours,
+          {.help = "length of each record's list", .unit = "records", .min = 1, .max = 4096});
+  s.Field(
+      "select", &select,
+      {.help = "how many of its list a record brings along: the first half of them, and as many drawn from "
+               "the rest",
+       .unit = "records",
+       .min = 0,
+       .max = 4096});
+  s.Field("share", &share,
+          {.help = "most of a batch that lists may fill; 1: all but the first record", .min = 0, .max = 1});
+  s.Field(
+      "give_up", &give_up,
+      {.help = "when so many records in a row are used already, the rest of the epoch follows without lists",
+       .unit = "records",
+       .min = 1});
+  s.Field("min_km", &min_km,
+          {.help = "lists by distance leave nearer records out", .unit = "km", .min = 0, .max = 20000});
+  s.Field("similar_min_km", &similar_min_km,
+          {.help = "lists by similarity leave nearer records out: they may be the same place",
+           .unit = "km",
+           .min = 0,
+           .max = 20000});
+  s.Field(
+      "every_epochs", &every_epochs,
+      {.help = "lists by similarity are made anew after so many epochs; until the first time lists are by "
+               "distance",
+       .unit = "epochs",
+       .min = 1});
+  s.Check([this]() -> std::string {
+    if (select <= neighbours) return "";
+    return fmt::format("data.plan.select {} is more than data.plan.neighbours {}", select, neighbours);
+  });
+}
+
 void DataConfig::Bind(Section& s) {
   s.Field("train", &train,
           {.help = "dataset folders to train on, concatenated in this order", .on_resume = OnResume::kWarn});
@@ -108,6 +150,7 @@ void DataConfig::Bind(Section& s) {
           {.help = "weight of each folder of data.train: every 1,000 samples hold the same number of each; "
                    "empty: folders are concatenated"});
   s.Sub("block", &block, "an order for storage that reads neighbours faster than strangers");
+  s.Sub("plan", &plan, "an order that puts neighbours into one batch");
   s.Sub("sampling", &sampling, "how often each training record is drawn");
   s.Sub("augment", &augment, "crop and resize of training images");
   s.Check([this] { return CheckOrder(*this); });

@@ -34,6 +34,19 @@ struct BlockConfig {
   void Bind(Section& s);
 };
 
+// Batches of neighbours: data/loader/neighbour_shuffle.h.
+struct PlanConfig {
+  std::string kind = "none";   // or "gps", "similarity"
+  int64_t neighbours = 128;    // per record
+  int64_t select = 64;         // of them, candidates
+  double share = 0.5;          // of a batch, at most
+  int64_t give_up = 1024;      // used records in a row
+  double min_km = 0;           // of lists by distance
+  double similar_min_km = 25;  // of lists by similarity
+  int64_t every_epochs = 4;    // new lists by similarity
+  void Bind(Section& s);
+};
+
 struct DataConfig {
   std::vector<std::string> train, val;  // dataset folders, concatenated in this order
   std::vector<std::string> train_split = {"train"};
@@ -41,6 +54,7 @@ struct DataConfig {
   std::vector<std::string> train_embeddings, val_embeddings;  // stores, one per folder; empty: images
   std::vector<double> mixture;                                // a weight per folder of train; empty: none
   BlockConfig block;
+  PlanConfig plan;
   AugmentConfig augment;
   SamplingConfig sampling;
   double share = 1;                        // of the training records

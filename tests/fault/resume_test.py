@@ -67,6 +67,9 @@ class Resume(unittest.TestCase):
     def test_bf16_resumes_bit_for_bit(self):
         self.check(1, 1, "train.precision=bf16")
 
+    def test_an_order_that_is_a_plan_resumes_bit_for_bit(self):
+        self.check(1, 1, "data.plan.kind=gps", "data.plan.neighbours=16", "data.plan.select=8")
+
     def test_a_finished_run_has_nothing_left_to_do(self):
         self.assertEqual(self.world.train("done", steps=3).returncode, 0)
         before = self.world.fingerprint("done", 3)

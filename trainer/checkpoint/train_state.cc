@@ -30,6 +30,8 @@ std::string ToJson(const TrainState& s) {
       {"embeddings_sha256", s.embeddings_sha256},
       {"cells_sha256", s.cells_sha256},
       {"gallery_sha256", s.gallery_sha256},
+      {"plan_sha256", s.plan_sha256},
+      {"lists_sha256", s.lists_sha256},
       {"recipe", nlohmann::ordered_json::parse(s.recipe_state)},
       {"best", {{"metric", s.best_metric}, {"value", s.best_value}, {"step", s.best_step}}},
   };
@@ -60,6 +62,8 @@ TrainState TrainStateFromJson(const std::string& text, const std::string& where)
     s.embeddings_sha256 = json.value("embeddings_sha256", "");  // older states know only images
     json.at("cells_sha256").get_to(s.cells_sha256);
     s.gallery_sha256 = json.value("gallery_sha256", "");  // older states know only cells
+    s.plan_sha256 = json.value("plan_sha256", "");  // older states know only computed orders
+    s.lists_sha256 = json.value("lists_sha256", "");
     s.recipe_state = json.at("recipe").dump();
     json.at("best").at("metric").get_to(s.best_metric);
     json.at("best").at("value").get_to(s.best_value);

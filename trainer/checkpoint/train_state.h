@@ -23,8 +23,10 @@ struct TrainState {
   std::string data_sha256;
   std::string cells_sha256, gallery_sha256;  // empty: the recipe has none
   std::string embeddings_sha256;             // of the store trained on; empty: images
-  std::string recipe_state = "{}";           // JSON object that the recipe wrote (regression statistics)
-  std::string best_metric;                   // empty: nothing validated yet
+  std::string plan_sha256;          // of the epoch that the step lies in; empty: the order is computed
+  std::string lists_sha256;         // neighbour lists that the plan was made from
+  std::string recipe_state = "{}";  // JSON object that the recipe wrote (regression statistics)
+  std::string best_metric;          // empty: nothing validated yet
   double best_value = 0;
   int64_t best_step = 0;
 

@@ -47,6 +47,11 @@ void RootConfig::Bind(Section& root) {
                : "";
   });
   root.Check([this]() -> std::string {
+    return recipe.kind != "geoclip" && data.plan.kind == "similarity"
+               ? "data.plan.kind similarity needs recipe.kind geoclip, which encodes images and places"
+               : "";
+  });
+  root.Check([this]() -> std::string {
     if (train.micro_batch <= train.global_batch) return "";
     return fmt::format("train.micro_batch {} is more than train.global_batch {}", train.micro_batch,
                        train.global_batch);

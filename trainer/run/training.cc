@@ -36,7 +36,7 @@ bool Training::IsDue(int64_t every_steps) const { return every_steps > 0 && stat
 
 TrainingEnd Training::LoopCollective() {
   const int64_t batch = config_.train.global_batch, total = state_.total_steps * batch;
-  parts_.loader->Seek(state_.step / state_.batches_per_epoch, state_.step % state_.batches_per_epoch);
+  if (!SeekCollective()) return TrainingEnd::kNumerics;
   while (!state_.finished()) {
     const Batch* share = parts_.loader->Next();
     GRATICULE_CHECK(share != nullptr);
@@ -64,8 +64,27 @@ TrainingEnd Training::LoopCollective() {
       if (record_ != nullptr) record_->StopAsked(state_.step, stop_.reason());
       return TrainingEnd::kPreempted;
     }
+    const bool next_epoch = state_.step % state_.batches_per_epoch == 0 && !state_.finished();
+    if (parts_.plans != nullptr && next_epoch && !SeekCollective()) return TrainingEnd::kNumerics;
   }
   return TrainingEnd::kFinished;
+}
+
+bool Training::SeekCollective() {
+  const int64_t epoch = state_.step / state_.batches_per_epoch,
+                batch = state_.step % state_.batches_per_epoch;
+  if (parts_.plans != nullptr) {
+    if (record_ != nullptr) record_->Pause("plan");
+    // A plan that is made of these weights can be made again of this checkpoint.
+    if (batch == 0 && parts_.plans->NeedsWeights(epoch)) {
+      if (!ReadOutcomes(0)) return false;
+      SaveCollective(/*must_succeed=*/false);
+    }
+    parts_.plans->PrepareCollective(epoch, /*begun=*/batch > 0, *parts_.recipe, state_);
+    if (record_ != nullptr) record_->Resume();
+  }
+  parts_.loader->Seek(epoch, batch);
+  return true;
 }
 
 // A run most of whose steps change nothing must not end as a success.

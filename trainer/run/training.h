@@ -33,6 +33,9 @@ class Training {
   using Clock = std::chrono::steady_clock;
 
   StepRequest RequestOfThisRank();
+  // Goes to the epoch and batch of the state; where plans are followed, with the epoch's plan. false: the
+  // policy says stop.
+  bool SeekCollective();
   bool ReadOutcomes(size_t leave);  // false: the policy says stop
   bool IsDue(int64_t every_steps) const;
   int64_t SkipsAllowed() const;

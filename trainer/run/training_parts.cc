@@ -192,6 +192,12 @@ TrainingParts TrainingParts::BuildCollective(const RootConfig& config, const Tra
   }
   loading.mixture = config.data.mixture;
   loading.block = {config.data.block.records, config.data.block.pool};
+  if (config.data.plan.kind != "none") {
+    PredictOptions features = EvaluationOptions(config, world);
+    features.embeddings = data.train_embeddings;
+    parts.plans = std::make_unique<EpochPlans>(config, data.train, features, world);
+    loading.plans = parts.plans->folder();
+  }
   loading.embeddings = data.train_embeddings;
   loading.keys = NeedsKeys(config);
   if (config.recipe.kind == "geoclip") loading.views = config.recipe.geoclip.views;

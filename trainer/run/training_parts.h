@@ -19,6 +19,7 @@
 #include "trainer/config/root_config.h"
 #include "trainer/eval/predict_dataset.h"
 #include "trainer/optim/optimizer.h"
+#include "trainer/order/epoch_plans.h"
 #include "trainer/recipe.h"
 #include "trainer/step/train_step.h"
 #include "trainer/sync/grad_sync.h"
@@ -46,6 +47,7 @@ struct TrainingParts {
   std::unique_ptr<GradSync> sync;
   std::unique_ptr<Optimizer> optimizer;
   std::unique_ptr<TrainStep> step;
+  std::unique_ptr<EpochPlans> plans;  // null: the order is computed
   std::unique_ptr<Loader> loader;
 
   // state: of the checkpoint to go on from, or a fresh one with seed and recipe state filled in.

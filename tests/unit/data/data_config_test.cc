@@ -83,5 +83,16 @@ TEST(DataConfig, OrdersThatCannotBeAreNamed) {
   has({"data.train_embeddings=[x]"}, "names 1 stores for 2 folders");
 }
 
+TEST(DataConfig, APlanAllowsNoOtherOrderAndNoShorterEpochs) {
+  Root root;
+  EXPECT_TRUE(Resolve(root, {"data.plan.kind=gps"}).issues.empty());
+  EXPECT_EQ(root.data.plan.share, 0.5);
+  EXPECT_NE(OnlyIssue({"data.plan.kind=gps", "data.block.records=4"}).find("exclude each other"),
+            std::string::npos);
+  EXPECT_NE(OnlyIssue({"data.plan.kind=gps", "data.epoch_samples=4"}).find("whole epochs"),
+            std::string::npos);
+  EXPECT_NE(OnlyIssue({"data.plan.neighbours=32"}).find("data.plan.select 64 is more"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace graticule

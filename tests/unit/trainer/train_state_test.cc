@@ -18,6 +18,8 @@ TEST(TrainState, ComesBackFromItsTextUnchanged) {
   s.order = "feistel-v1";
   s.threads = 3;
   s.world_size = 2;
+  s.plan_sha256 = "plan";
+  s.lists_sha256 = "lists";
   s.recipe_state = R"({"regression":{"mean":[0.1,1e-17]}})";
   s.best_metric = "median_km";
   s.best_value = 1234.5678901234567;
@@ -25,6 +27,8 @@ TEST(TrainState, ComesBackFromItsTextUnchanged) {
   const TrainState t = TrainStateFromJson(ToJson(s), "state.json");
   EXPECT_EQ(ToJson(t), ToJson(s));
   EXPECT_EQ(t.seed, s.seed);
+  EXPECT_EQ(t.plan_sha256, "plan");
+  EXPECT_EQ(t.lists_sha256, "lists");
   EXPECT_EQ(t.best_value, s.best_value);
   EXPECT_FALSE(t.finished());
 }
