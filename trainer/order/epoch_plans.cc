@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstring>
+#include <span>
 #include <vector>
 
 #include "base/error.h"
@@ -12,6 +15,25 @@
 
 namespace graticule {
 namespace {
+
+constexpr int64_t kListsAtOnce = 1 << 16;  // of one rank that travel together
+
+template <typename T>
+std::string BytesOf(std::span<const T> values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
+}
+
+// share: the numbers of some records, then their lists.
+void Place(const std::string& share, int64_t k, std::vector<uint32_t>& lists_NK) {
+  const size_t list_bytes = static_cast<size_t>(k) * sizeof(uint32_t);
+  const size_t lists = share.size() / (sizeof(int64_t) + list_bytes);
+  for (size_t i = 0; i < lists; ++i) {
+    int64_t record = 0;
+    std::memcpy(&record, share.data() + i * sizeof record, sizeof record);
+    std::memcpy(lists_NK.data() + record * k, share.data() + lists * sizeof record + i * list_bytes,
+                list_bytes);
+  }
+}
 
 ShuffleOptions ShuffleOf(const RootConfig& config) {
   const PlanConfig& plan = config.data.plan;
@@ -99,12 +121,26 @@ std::shared_ptr<const NeighbourLists> EpochPlans::Lists(int64_t lists_epoch, con
   return open();
 }
 
+// Each rank's share of the lists goes to rank 0, piece by piece.
 void EpochPlans::MakeSimilarCollective(int64_t lists_epoch, Recipe& recipe) {
-  const RecordFeatures features = RecordFeaturesCollective(recipe, train_, features_, world_.control);
+  const RecordFeatures features = FeaturesOfShare(recipe, train_, features_, world_.rank, world_.size);
+  const int64_t k = config_.neighbours, count = std::ssize(features.records);
+  const std::vector<uint32_t> mine_CK =
+      TopSimilar(features.images_CD, features.records, features.places_ND, AllPlaces(*train_),
+                 {.neighbours = k, .min_km = config_.similar_min_km});
+  std::vector<uint32_t> lists_NK;
+  if (world_.is_first()) lists_NK.assign(static_cast<size_t>(train_->size() * k), kNoNeighbour);
+  const auto most = static_cast<int64_t>(world_.control.MaxScalar(static_cast<double>(count)));
+  for (int64_t first = 0; first < most; first += kListsAtOnce) {
+    const int64_t begin = std::min(first, count), end = std::min(first + kListsAtOnce, count);
+    const std::vector<std::string> shares =
+        world_.control.GatherStrings(BytesOf(std::span(features.records).subspan(begin, end - begin)) +
+                                     BytesOf(std::span(mine_CK).subspan(begin * k, (end - begin) * k)));
+    if (world_.is_first())
+      for (const std::string& share : shares) Place(share, k, lists_NK);
+  }
   if (!world_.is_first()) return;
-  WriteLists(lists_epoch,
-             TopSimilar(features.images_ND, features.places_ND, AllPlaces(*train_),
-                        {.neighbours = config_.neighbours, .min_km = config_.similar_min_km}),
+  WriteLists(lists_epoch, lists_NK,
              fmt::format("similarity at the start of epoch {}, {} km and more", lists_epoch,
                          config_.similar_min_km));
 }

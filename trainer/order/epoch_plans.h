@@ -3,10 +3,10 @@
 // In <run>/order: `lists_%04d.safetensors`, the neighbour lists from that epoch on (data/loader/
 // neighbour_lists.h), and `epoch_%04d.u32`, the plans (data/loader/plan_folder.h). Lists of epoch 0 are by
 // distance; with kind similarity every data.plan.every_epochs epochs the model makes new ones, of the weights
-// as they stand when the epoch begins. Rank 0 writes, all ranks map; hashes go into the state. What is lost
-// is made again: plans from their lists, lists by distance from the data, lists by similarity only from a
-// checkpoint of the step at which they were made - so one is forced there. One thread. Failure:
-// Error(kCheckpoint) where that is impossible, or when something made again differs.
+// as they stand when the epoch begins, each rank a share. Rank 0 writes, all ranks map; hashes go into the
+// state. What is lost is made again: plans from their lists, lists by distance from the data, lists by
+// similarity only from a checkpoint of the step at which they were made - so one is forced there. One thread.
+// Failure: Error(kCheckpoint) where that is impossible, or when something made again differs.
 #pragma once
 
 #include <cstdint>

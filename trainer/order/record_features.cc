@@ -17,27 +17,27 @@ namespace {
 
 constexpr int64_t kPlacesAtOnce = 8192;
 
-LoaderOptions Reading(const Dataset& dataset, const PredictOptions& options, const Communicator& control) {
+LoaderOptions Reading(const Dataset& dataset, const PredictOptions& options, int rank, int world_size) {
   LoaderOptions loading;
-  loading.rank = control.rank();
-  loading.world_size = control.world_size();
+  loading.rank = rank;
+  loading.world_size = world_size;
   loading.shuffle = false;
   loading.drop_last = false;
   loading.threads = options.threads;
   loading.augment = options.augment;
   loading.embeddings = options.embeddings;
   if (options.embeddings != nullptr) loading.views = options.embeddings->plan().views;
-  loading.global_batch = std::max<int64_t>(1, options.rank_batch / loading.views) * control.world_size();
+  loading.global_batch = std::max<int64_t>(1, options.rank_batch / loading.views) * world_size;
   loading.max_bad = dataset.size();
   return loading;
 }
 
-// [rows, D] of a batch, on the CPU.
+// [B, D] of a batch.
 at::Tensor EncodeImages(Recipe& recipe, const Batch& batch, const PredictOptions& options) {
   const StagedInput staged = StageInput(batch, options.device, options.cuda);
   at::Tensor rows = recipe.Encode(staged.input).at(0);
   if (batch.views > 1) rows = rows.unflatten(0, {-1, batch.views}).mean(1);
-  return rows.to(at::kCPU, at::kFloat).contiguous();
+  return rows.to(at::kFloat);
 }
 
 at::Tensor EncodePlaces(Recipe& recipe, const Dataset& dataset, c10::Device device) {
@@ -61,34 +61,29 @@ at::Tensor EncodePlaces(Recipe& recipe, const Dataset& dataset, c10::Device devi
 
 }  // namespace
 
-RecordFeatures RecordFeaturesCollective(Recipe& recipe, std::shared_ptr<const Dataset> dataset,
-                                        const PredictOptions& options, Communicator& control) {
+RecordFeatures FeaturesOfShare(Recipe& recipe, std::shared_ptr<const Dataset> dataset,
+                               const PredictOptions& options, int rank, int world_size) {
   const at::NoGradGuard no_grad;
   HostAllocator& memory = options.cuda != nullptr ? options.cuda->PinnedAllocator() : PageableAllocator();
-  const auto loader = Loader::Create(dataset, Reading(*dataset, options, control), memory);
-  const int64_t ranks = control.world_size();
-  at::Tensor images_ND;
-  int64_t first = 0;  // record of the batch
+  const auto loader = Loader::Create(dataset, Reading(*dataset, options, rank, world_size), memory);
+  RecordFeatures features;
+  features.places_ND = EncodePlaces(recipe, *dataset, options.device);
+  std::vector<at::Tensor> parts = {features.places_ND.narrow(0, 0, 0)};
   while (const Batch* batch = loader->Next()) {
-    at::Tensor rows_BD = EncodeImages(recipe, *batch, options);
-    for (int64_t b = 0; b < batch->size; ++b)
-      if (batch->record[b] < 0) rows_BD[b].zero_();
-    const int64_t global = batch->size * ranks;
-    loader->Release(batch);
-    at::Tensor all_GD = at::empty({global, rows_BD.size(1)}, at::kFloat);
-    control
-        .AllGather(rows_BD.const_data_ptr(), all_GD.mutable_data_ptr(), static_cast<size_t>(rows_BD.numel()),
-                   DType::kF32)
-        ->Wait();
-    if (control.rank() == 0) {
-      if (!images_ND.defined()) images_ND = at::empty({dataset->size(), rows_BD.size(1)}, at::kFloat);
-      const int64_t count = std::min(global, dataset->size() - first);
-      images_ND.narrow(0, first, count).copy_(all_GD.narrow(0, 0, count));
+    std::vector<int64_t> good;
+    for (int64_t b = 0; b < batch->size; ++b) {
+      if (batch->record[b] < 0) continue;  // padding, or an image that cannot be read
+      good.push_back(b);
+      features.records.push_back(batch->record[b]);
     }
-    first += global;
+    if (!good.empty()) {
+      const at::Tensor rows_BD = EncodeImages(recipe, *batch, options);
+      parts.push_back(rows_BD.index_select(0, at::tensor(good).to(rows_BD.device())));
+    }
+    loader->Release(batch);
   }
-  if (control.rank() != 0) return {};
-  return {images_ND.to(options.device), EncodePlaces(recipe, *dataset, options.device)};
+  features.images_CD = at::cat(parts);
+  return features;
 }
 
 }  // namespace graticule

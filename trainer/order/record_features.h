@@ -1,15 +1,16 @@
-// Where a model puts every record of a dataset: its image and its place in the common space of a recipe that
-// encodes both (geoclip). Images are seen as evaluation sees them.
+// Where a model puts the records of a dataset: their images and their places in the common space of a recipe
+// that encodes both (geoclip). Images are seen as evaluation sees them.
 //
-// The images are shared out over the ranks; rank 0 gets all rows and encodes the places. A record whose image
-// cannot be read, or that has no place, has a row of zeros there. Without a graph. One thread.
+// Each rank encodes its share of the images, and all places. A record whose image cannot be read has no row
+// among the images; one without a place has a row of zeros among the places. Without a graph. One thread.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <memory>
+#include <vector>
 
-#include "base/comm/communicator.h"
 #include "data/dataset.h"
 #include "trainer/eval/predict_dataset.h"
 #include "trainer/recipe.h"
@@ -17,11 +18,11 @@
 namespace graticule {
 
 struct RecordFeatures {
-  at::Tensor images_ND, places_ND;  // fp32 on options.device; undefined on ranks other than 0
+  std::vector<int64_t> records;     // [C] of this rank
+  at::Tensor images_CD, places_ND;  // fp32 on options.device
 };
 
-// Collective.
-RecordFeatures RecordFeaturesCollective(Recipe& recipe, std::shared_ptr<const Dataset> dataset,
-                                        const PredictOptions& options, Communicator& control);
+RecordFeatures FeaturesOfShare(Recipe& recipe, std::shared_ptr<const Dataset> dataset,
+                               const PredictOptions& options, int rank, int world_size);
 
 }  // namespace graticule

@@ -45,15 +45,15 @@ Places OnDevice(std::span<const LatLon> places, c10::Device device) {
 
 // The best of one chunk of images so far: scores, -infinity where there is none, and rows.
 struct Best {
-  at::Tensor score_CK, row_CK;
+  at::Tensor score_RK, row_RK;
 };
 
-void Merge(Best& best, const at::Tensor& score_CT, int64_t first_column, int64_t k) {
-  auto [score, column] = at::topk(score_CT, std::min(k, score_CT.size(1)), 1);
+void Merge(Best& best, const at::Tensor& score_RT, int64_t first_column, int64_t k) {
+  auto [score, column] = at::topk(score_RT, std::min(k, score_RT.size(1)), 1);
   at::Tensor row = column + first_column;
-  if (best.score_CK.defined()) {
-    score = at::cat({best.score_CK, score}, 1);
-    row = at::cat({best.row_CK, row}, 1);
+  if (best.score_RK.defined()) {
+    score = at::cat({best.score_RK, score}, 1);
+    row = at::cat({best.row_RK, row}, 1);
     auto [kept, at_column] = at::topk(score, std::min(k, score.size(1)), 1);
     row = row.gather(1, at_column);
     score = kept;
@@ -61,58 +61,61 @@ void Merge(Best& best, const at::Tensor& score_CT, int64_t first_column, int64_t
   best = {score, row};
 }
 
-// lists: of the chunk's images, [C, K].
-void CopyOut(const Best& best, int64_t k, uint32_t* lists_CK) {
-  const at::Tensor score_CK = best.score_CK.to(at::kCPU, at::kFloat).contiguous();
-  const at::Tensor row_CK = best.row_CK.to(at::kCPU).contiguous();
+// lists: of the chunk's images, [R, K].
+void CopyOut(const Best& best, int64_t k, uint32_t* lists_RK) {
+  const at::Tensor score_RK = best.score_RK.to(at::kCPU, at::kFloat).contiguous();
+  const at::Tensor row_RK = best.row_RK.to(at::kCPU).contiguous();
   std::vector<std::pair<float, uint32_t>> list;
-  for (int64_t i = 0; i < score_CK.size(0); ++i) {
+  for (int64_t i = 0; i < score_RK.size(0); ++i) {
     list.clear();
-    for (int64_t j = 0; j < score_CK.size(1); ++j) {
-      const float score = score_CK.const_data_ptr<float>()[i * score_CK.size(1) + j];
-      const auto row = static_cast<uint32_t>(row_CK.const_data_ptr<int64_t>()[i * row_CK.size(1) + j]);
+    for (int64_t j = 0; j < score_RK.size(1); ++j) {
+      const float score = score_RK.const_data_ptr<float>()[i * score_RK.size(1) + j];
+      const auto row = static_cast<uint32_t>(row_RK.const_data_ptr<int64_t>()[i * row_RK.size(1) + j]);
       if (score > -kInfinity) list.emplace_back(-score, row);
     }
     std::sort(list.begin(), list.end());
-    for (size_t j = 0; j < list.size(); ++j) lists_CK[i * k + static_cast<int64_t>(j)] = list[j].second;
+    for (size_t j = 0; j < list.size(); ++j) lists_RK[i * k + static_cast<int64_t>(j)] = list[j].second;
   }
 }
 
 }  // namespace
 
-std::vector<uint32_t> TopSimilar(const at::Tensor& images_ND, const at::Tensor& places_ND,
-                                 std::span<const LatLon> places, const SimilaritySearch& search) {
-  const int64_t n = images_ND.size(0), k = search.neighbours;
-  GRATICULE_CHECK(images_ND.dim() == 2 && images_ND.sizes() == places_ND.sizes() && std::ssize(places) == n);
+std::vector<uint32_t> TopSimilar(const at::Tensor& images_CD, std::span<const int64_t> records,
+                                 const at::Tensor& places_ND, std::span<const LatLon> places,
+                                 const SimilaritySearch& search) {
+  const int64_t count = std::ssize(records), n = places_ND.size(0), k = search.neighbours;
+  GRATICULE_CHECK(images_CD.size(0) == count && images_CD.size(1) == places_ND.size(1));
+  GRATICULE_CHECK(std::ssize(places) == n && n < kNoNeighbour, "rows are u32");
   GRATICULE_CHECK(k >= 1 && search.chunk >= 1 && search.tile >= 1 && search.min_km >= 0);
-  GRATICULE_CHECK(n < kNoNeighbour, "rows are u32");
   const at::NoGradGuard no_grad;
-  CheckFinite(images_ND, "images");
+  CheckFinite(images_CD, "images");
   CheckFinite(places_ND, "places");
-  const Places where = OnDevice(places, images_ND.device());
+  const Places where = OnDevice(places, places_ND.device());
+  at::Tensor own_C = at::empty({count}, at::kLong);
+  std::copy(records.begin(), records.end(), own_C.mutable_data_ptr<int64_t>());
+  own_C = own_C.to(places_ND.device());
   const double near = std::min(search.min_km / kEvaluationRadiusKm, std::numbers::pi);
-  std::vector<uint32_t> lists_NK(static_cast<size_t>(n * k), kNoNeighbour);
-  for (int64_t row = 0; row < n; row += search.chunk) {
-    const int64_t rows = std::min(search.chunk, n - row);
-    const at::Tensor image_CD = images_ND.narrow(0, row, rows), xyz_C3 = where.xyz_N3.narrow(0, row, rows);
-    const at::Tensor missing_C1 = where.missing_N.narrow(0, row, rows).unsqueeze(1);
-    const at::Tensor own_C1 =
-        at::arange(row, row + rows, where.xyz_N3.options().dtype(at::kLong)).unsqueeze(1);
+  std::vector<uint32_t> lists_CK(static_cast<size_t>(count * k), kNoNeighbour);
+  for (int64_t row = 0; row < count; row += search.chunk) {
+    const int64_t rows = std::min(search.chunk, count - row);
+    const at::Tensor own_R = own_C.narrow(0, row, rows), own_R1 = own_R.unsqueeze(1);
+    const at::Tensor image_RD = images_CD.narrow(0, row, rows), xyz_R3 = where.xyz_N3.index_select(0, own_R);
+    const at::Tensor missing_R1 = where.missing_N.index_select(0, own_R).unsqueeze(1);
     Best best;
     for (int64_t column = 0; column < n; column += search.tile) {
       const int64_t columns = std::min(search.tile, n - column);
-      at::Tensor left_out_CT = missing_C1.logical_or(where.missing_N.narrow(0, column, columns));
-      left_out_CT.logical_or_(own_C1 == at::arange(column, column + columns, own_C1.options()));
+      at::Tensor left_out_RT = missing_R1.logical_or(where.missing_N.narrow(0, column, columns));
+      left_out_RT.logical_or_(own_R1 == at::arange(column, column + columns, own_R1.options()));
       if (near > 0) {
-        const at::Tensor cosine_CT = at::matmul(xyz_C3, where.xyz_N3.narrow(0, column, columns).t());
-        left_out_CT.logical_or_(cosine_CT > std::cos(near));
+        const at::Tensor cosine_RT = at::matmul(xyz_R3, where.xyz_N3.narrow(0, column, columns).t());
+        left_out_RT.logical_or_(cosine_RT > std::cos(near));
       }
-      at::Tensor score_CT = at::matmul(image_CD, places_ND.narrow(0, column, columns).t()).to(at::kFloat);
-      Merge(best, score_CT.masked_fill_(left_out_CT, -kInfinity), column, k);
+      at::Tensor score_RT = at::matmul(image_RD, places_ND.narrow(0, column, columns).t()).to(at::kFloat);
+      Merge(best, score_RT.masked_fill_(left_out_RT, -kInfinity), column, k);
     }
-    CopyOut(best, k, lists_NK.data() + row * k);
+    CopyOut(best, k, lists_CK.data() + row * k);
   }
-  return lists_NK;
+  return lists_CK;
 }
 
 }  // namespace graticule

@@ -27,9 +27,10 @@ struct SimilaritySearch {
   int64_t tile = 32768;      // places at a time
 };
 
-// images_ND, places_ND: floating point, on one device. Returns [N, K] rows as in
-// data/loader/neighbour_lists.h.
-std::vector<uint32_t> TopSimilar(const at::Tensor& images_ND, const at::Tensor& places_ND,
-                                 std::span<const LatLon> places, const SimilaritySearch& search);
+// images_CD: of these records, which may be a share of the N. Floating point, on the device of places_ND.
+// Returns [C, K] rows as in data/loader/neighbour_lists.h.
+std::vector<uint32_t> TopSimilar(const at::Tensor& images_CD, std::span<const int64_t> records,
+                                 const at::Tensor& places_ND, std::span<const LatLon> places,
+                                 const SimilaritySearch& search);
 
 }  // namespace graticule

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <random>
 #include <set>
 
@@ -21,6 +22,12 @@ at::Tensor WholeRows(int64_t n, int64_t d, uint64_t seed) {
   for (int64_t i = 0; i < n * d; ++i)
     rows.mutable_data_ptr<float>()[i] = static_cast<float>(static_cast<int>(random() % 401) - 200);
   return rows;
+}
+
+std::vector<int64_t> UpTo(int64_t n) {
+  std::vector<int64_t> records(static_cast<size_t>(n));
+  std::iota(records.begin(), records.end(), 0);
+  return records;
 }
 
 std::vector<LatLon> Towns(int64_t n, uint64_t seed) {
@@ -55,8 +62,9 @@ TEST(TopSimilar, EqualsAnExhaustiveSearch) {
   };
   for (const Case& c : {Case{12, 25, 64, 50}, Case{12, 0, 1000, 1000}, Case{40, 25, 7, 13},
                         Case{229, 200, 230, 229}, Case{3, 12000, 50, 1}}) {
-    const std::vector<uint32_t> lists = TopSimilar(
-        images, others, places, {.neighbours = c.k, .min_km = c.min_km, .chunk = c.chunk, .tile = c.tile});
+    const std::vector<uint32_t> lists =
+        TopSimilar(images, UpTo(kN), others, places,
+                   {.neighbours = c.k, .min_km = c.min_km, .chunk = c.chunk, .tile = c.tile});
     ASSERT_EQ(std::ssize(lists), kN * c.k);
     for (int64_t i = 0; i < kN; ++i) {
       std::vector<std::pair<int64_t, uint32_t>> all;
@@ -83,13 +91,27 @@ TEST(TopSimilar, EqualsAnExhaustiveSearch) {
   }
 }
 
+TEST(TopSimilar, AShareOfTheRecordsGetsTheSameLists) {
+  constexpr int64_t kN = 90, kK = 6;
+  const at::Tensor images = WholeRows(kN, 5, 1), others = WholeRows(kN, 5, 2);
+  const std::vector<LatLon> places = Towns(kN, 3);
+  const std::vector<uint32_t> all = TopSimilar(images, UpTo(kN), others, places, {.neighbours = kK});
+  const std::vector<int64_t> share = {88, 3, 40, 41, 5};
+  const std::vector<uint32_t> some = TopSimilar(images.index_select(0, at::tensor(share)), share, others,
+                                                places, {.neighbours = kK, .chunk = 2});
+  ASSERT_EQ(some.size(), share.size() * kK);
+  for (size_t i = 0; i < share.size(); ++i)
+    for (int64_t j = 0; j < kK; ++j)
+      EXPECT_EQ(some[i * kK + j], all[share[i] * kK + j]) << share[i] << ", " << j;
+}
+
 TEST(TopSimilar, RefusesRowsThatAreNotFinite) {
   at::Tensor images = WholeRows(4, 2, 1);
   const at::Tensor others = WholeRows(4, 2, 2);
   images[2][1] = std::numeric_limits<float>::quiet_NaN();
   const std::vector<LatLon> places = {{0, 0}, {1, 0}, {2, 0}, {3, 0}};
-  EXPECT_THROW(TopSimilar(images, others, places, {.neighbours = 2}), Error);
-  EXPECT_THROW(TopSimilar(others, images, places, {.neighbours = 2}), Error);
+  EXPECT_THROW(TopSimilar(images, UpTo(4), others, places, {.neighbours = 2}), Error);
+  EXPECT_THROW(TopSimilar(others, UpTo(4), images, places, {.neighbours = 2}), Error);
 }
 
 }  // namespace
