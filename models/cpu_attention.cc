@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "models/cpu_kernels.h"
-#include "models/cpu_vector.h"
+#include "base/cpu_vector.h"
 
 namespace graticule {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "models/cpu_vector.h"
+#include "base/cpu_vector.h"
 
 // Exported by the wheel but without a header of its own; pinned with the version of torch.
 #if TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR == 11

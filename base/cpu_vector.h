@@ -1,5 +1,5 @@
-// Sixteen floats at a time in plain C++, for the CPU kernels of this folder: GCC's vector extension, compiled
-// once per instruction set and chosen when the program starts. Values in memory are fp32, or bf16 as its 16
+// Sixteen floats at a time in plain C++, for the CPU kernels of models/ and losses/: GCC's vector extension,
+// compiled once per instruction set and chosen when the program starts. Values in memory are fp32, or bf16 as its 16
 // bits; arithmetic is fp32.
 //
 // Everything is inlined into functions marked GRATICULE_CLONES: vectors are passed by reference, because
