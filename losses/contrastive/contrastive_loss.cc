@@ -89,6 +89,7 @@ ContrastiveSums ContrastiveLoss::SumCollective(const ContrastiveRows& rows, cons
   GRATICULE_CHECK(static_cast<int64_t>(places.candidates.size()) == world * slice);
 
   const bool two_ways = config_.gps_to_image > 0;
+  const bool at_once = two_ways && world == 1 && views == 1 && objective_->sums_merge();
   const at::Tensor all_places = GatherCollective(own, comm, stream);
   const at::Tensor all_candidates =
       slice > 0 ? GatherCollective(plain(rows.candidates_SD), comm, stream) : at::Tensor();
@@ -112,6 +113,7 @@ ContrastiveSums ContrastiveLoss::SumCollective(const ContrastiveRows& rows, cons
 
   RowPass image_to_place(shared);
   image_to_place.share = 1 - config_.gps_to_image;
+  if (at_once) image_to_place.reverse_share = config_.gps_to_image;
   image_to_place.anchors_RD = images;
   image_to_place.anchors_gradient = gradients[0];
   image_to_place.rows = per_image.Narrow(rank * image_rows, image_rows);
@@ -148,7 +150,7 @@ ContrastiveSums ContrastiveLoss::SumCollective(const ContrastiveRows& rows, cons
   };
   finish(image_to_place, all_images, per_image);
 
-  for (int64_t view = 0; two_ways && view < views; ++view) {
+  for (int64_t view = 0; two_ways && !at_once && view < views; ++view) {
     RowPass place_to_image(shared);
     place_to_image.share = config_.gps_to_image;
     place_to_image.anchors_RD = own;

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "losses/contrastive/cpu_sums.h"
 
 namespace graticule {
 namespace {
@@ -26,12 +27,20 @@ class Reweighted : public RowObjective {
   Reweighted(double beta, bool on_cosine, double tau_plus, bool detach)
       : beta_(beta), on_cosine_(on_cosine), tau_plus_(tau_plus), detach_(detach) {}
 
-  RowLoss Forward(const RowBlock& rows) const override {
+  RowLoss Forward(const RowBlock& rows) const override { return FromLogSums(rows, LogSums(rows, 1)); }
+
+  bool sums_merge() const override { return true; }
+  at::Tensor LogSums(const RowBlock& piece, int64_t dim) const override {
+    if (Fused(piece)) return CpuLogSums(piece.negatives_RC, dim, SlopesOf(piece, beta_ > 0));
+    const at::Tensor a_sum = at::logsumexp(Exponent(piece, 1), dim);
+    return at::stack({a_sum, Plain(piece) ? a_sum : at::logsumexp(Exponent(piece, 0), dim)}, 1);
+  }
+
+  RowLoss FromLogSums(const RowBlock& rows, const at::Tensor& sums_R2) const override {
     const at::Tensor& positive = rows.positive_R;
     const at::Tensor log_n = rows.count_R.log(), some = rows.count_R > 0;
-    const at::Tensor a_sum = at::logsumexp(Exponent(rows, 1), 1);
-    const bool plain = beta_ == 0 && !rows.log_weights_RC.defined();
-    const at::Tensor e_sum = plain ? log_n : at::logsumexp(Exponent(rows, 0), 1);
+    const bool plain = Plain(rows);
+    const at::Tensor a_sum = sums_R2.select(1, 0), e_sum = plain ? log_n : sums_R2.select(1, 1);
     // Without a negative the row costs nothing, and +inf as its sums makes every weight 0.
     at::Tensor log_negatives = at::where(some, plain ? a_sum : log_n + a_sum - e_sum, -kInf);
     at::Tensor rho = at::ones_like(positive);
@@ -58,18 +67,38 @@ class Reweighted : public RowObjective {
   }
 
   at::Tensor Gradient(RowBlock& piece, const at::Tensor& statistics_RK) const override {
-    const at::Tensor kappa = Column(statistics_RK, 2);
     const bool through = !detach_ && beta_ > 0;
+    if (Fused(piece)) {
+      CpuGradient(piece.negatives_RC, SlopesOf(piece, through), statistics_RK, 1);
+      return piece.negatives_RC;
+    }
+    const at::Tensor kappa = Column(statistics_RK, 2);
     at::Tensor weights;
     if (through) weights = Exponent(piece, 0).sub_(Column(statistics_RK, 1)).exp_();
-    at::Tensor hard = beta_ == 0 && !piece.log_weights_RC.defined() ? piece.negatives_RC : Exponent(piece, 1);
+    at::Tensor hard = Plain(piece) ? piece.negatives_RC : Exponent(piece, 1);
     hard.sub_(Column(statistics_RK, 0)).exp_();
     if (!through) return hard.mul_(kappa);
     const at::Tensor beta = Beta(piece);
     return hard.mul_(1 + beta).sub_(weights.mul_(beta)).mul_(kappa);
   }
 
+  at::Tensor GradientBothWays(RowBlock& piece, const at::Tensor& statistics_RK, double share,
+                              const ColumnShare& columns) const override {
+    if (!Fused(piece)) return RowObjective::GradientBothWays(piece, statistics_RK, share, columns);
+    CpuGradient(piece.negatives_RC, SlopesOf(piece, !detach_ && beta_ > 0), statistics_RK,
+                static_cast<float>(share), columns.statistics_CK, static_cast<float>(columns.share));
+    return piece.negatives_RC;
+  }
+
  private:
+  bool Plain(const RowBlock& rows) const { return beta_ == 0 && !rows.log_weights_RC.defined(); }
+  bool Fused(const RowBlock& piece) const {
+    return CpuSumsApply(piece.negatives_RC) && !piece.log_weights_RC.defined();
+  }
+  Slopes SlopesOf(const RowBlock& piece, bool both) const {
+    const float beta = beta_ > 0 ? Beta(piece).item<float>() : 0;
+    return {1 + beta, both ? beta : -1};
+  }
   at::Tensor Beta(const RowBlock& rows) const {
     return on_cosine_ ? 2 * beta_ / rows.scale : at::full_like(rows.scale, beta_);
   }
@@ -229,6 +258,30 @@ class SigLip : public RowObjective {
 };
 
 }  // namespace
+
+at::Tensor RowObjective::LogSums(const RowBlock&, int64_t) const {
+  GRATICULE_CHECK(sums_merge());
+  return {};
+}
+
+RowLoss RowObjective::FromLogSums(const RowBlock&, const at::Tensor&) const {
+  GRATICULE_CHECK(sums_merge());
+  return {};
+}
+
+at::Tensor RowObjective::GradientBothWays(RowBlock& piece, const at::Tensor& statistics_RK, double share,
+                                          const ColumnShare& columns) const {
+  const int64_t paired = columns.statistics_CK.size(0);
+  const auto paired_columns = [&](const at::Tensor& t) {
+    return t.defined() ? t.narrow(1, 0, paired).t().clone() : t;
+  };
+  RowBlock turned = piece;
+  turned.negatives_RC = paired_columns(piece.negatives_RC);
+  turned.log_weights_RC = paired_columns(piece.log_weights_RC);
+  at::Tensor gradient = Gradient(piece, statistics_RK).mul_(share);
+  gradient.narrow(1, 0, paired).add_(Gradient(turned, columns.statistics_CK).t(), columns.share);
+  return gradient;
+}
 
 std::unique_ptr<RowObjective> MakeRowObjective(const std::string& kind, const ContrastiveConfig& config) {
   const bool on_cosine = config.beta_on == "cosine";

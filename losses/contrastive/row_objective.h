@@ -33,6 +33,12 @@ struct RowBlock {
   at::Tensor draws_R2;    // fp64, uniform in [0, 1); where needs_closeness()
 };
 
+// The rows of the other direction: the first columns of a piece.
+struct ColumnShare {
+  at::Tensor statistics_CK;
+  double share = 0;
+};
+
 struct RowLoss {
   at::Tensor loss_R;
   at::Tensor positive_gradient_R;  // d loss / d logit of the positive
@@ -46,6 +52,18 @@ class RowObjective {
   virtual RowLoss Forward(const RowBlock& rows) const = 0;
   // d loss / d logit of the negatives [R, C], 0 elsewhere; may take the piece's own memory.
   virtual at::Tensor Gradient(RowBlock& piece, const at::Tensor& statistics_RK) const = 0;
+
+  // Objectives of log-sum-exps, which may be summed piece by piece: so both directions can share their
+  // logits.
+  virtual bool sums_merge() const { return false; }
+  // Along rows (dim 1) or columns (0) -> [R, 2] or [C, 2]; those of two pieces merge by logaddexp.
+  virtual at::Tensor LogSums(const RowBlock& piece, int64_t dim) const;
+  // Forward of rows whose sums are known; reads no logits of negatives.
+  virtual RowLoss FromLogSums(const RowBlock& rows, const at::Tensor& sums_R2) const;
+  // share * Gradient by rows + columns.share * Gradient by columns.
+  virtual at::Tensor GradientBothWays(RowBlock& piece, const at::Tensor& statistics_RK, double share,
+                                      const ColumnShare& columns) const;
+
   virtual bool needs_closeness() const { return false; }
   virtual bool uses_scale() const { return true; }  // false: logits are plain cosines
   virtual bool has_bias() const { return false; }   // a learned offset of all logits

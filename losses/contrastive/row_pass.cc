@@ -12,7 +12,9 @@ namespace {
 
 constexpr double kNone = -std::numeric_limits<double>::infinity();
 // Logits at a time: they stay in a CPU's outer cache, and fill a GPU.
-constexpr int64_t kHostBlock = 2 << 20, kDeviceBlock = 64 << 20;
+constexpr int64_t kHostBlock = 4 << 20, kDeviceBlock = 64 << 20;
+// With fewer rows at a time the CPU's products wait for memory. Half of what features of width 512 take.
+constexpr int64_t kHostRows = 256;
 
 at::Tensor JoinColumns(const at::Tensor& a, const at::Tensor& b, int64_t rows, int64_t a_columns,
                        int64_t b_columns) {
@@ -27,10 +29,11 @@ at::Tensor JoinColumns(const at::Tensor& a, const at::Tensor& b, int64_t rows, i
 }  // namespace
 
 int64_t RowPass::RowsPerBlock(int64_t width) const {
-  const int64_t values = shared_.block_values > 0 ? shared_.block_values
-                         : anchors_RD.is_cpu()    ? kHostBlock
-                                                  : kDeviceBlock;
-  return std::max<int64_t>(1, values / std::max<int64_t>(1, width));
+  const auto rows_of = [&](int64_t values) {
+    return std::max<int64_t>(1, values / std::max<int64_t>(1, width));
+  };
+  if (shared_.block_values > 0) return rows_of(shared_.block_values);
+  return anchors_RD.is_cpu() ? std::max(kHostRows, rows_of(kHostBlock)) : rows_of(kDeviceBlock);
 }
 
 void RowPass::RunOwnRows() {
@@ -39,29 +42,50 @@ void RowPass::RunOwnRows() {
     *total = at::zeros({}, doubles);
   const int64_t total = anchors_RD.size(0);
   const int64_t width = columns_CD.size(0) + (extra_RMD.defined() ? extra_RMD.size(1) : 0);
-  const int64_t block = std::min(RowsPerBlock(width), total);
-  const at::Tensor buffer = at::empty({block, width}, anchors_RD.options());
-  for (int64_t begin = 0; begin < total; begin += block) {
-    const int64_t count = std::min(block, total - begin);
-    OwnBlock(begin, count, buffer.narrow(0, 0, count));
+  const int64_t block_rows = std::min(RowsPerBlock(width), total);
+  const at::Tensor buffer = at::empty({block_rows, width}, anchors_RD.options());
+  const auto show = [&](int64_t begin) {
+    return Show(begin, buffer.narrow(0, 0, std::min(block_rows, total - begin)));
+  };
+  positive_gradient_R_ = at::empty({total}, anchors_RD.options());
+  Block block;
+  for (int64_t begin = 0; begin < total; begin += block_rows) {
+    block = show(begin);
+    Observe(block);
+    if (reverse_share > 0) {
+      ObserveReverse(block);
+    } else if (shared_.wants_gradients) {
+      Learn(block);
+    }
+  }
+  if (reverse_share == 0) return;
+  FinishReverse();
+  if (!shared_.wants_gradients) return;
+  Learn(block);
+  for (int64_t begin = block.begin - block_rows; begin >= 0; begin -= block_rows) {
+    block = show(begin);
+    Learn(block);
   }
 }
 
-void RowPass::OwnBlock(int64_t begin, int64_t count, at::Tensor logits) {
-  const int64_t shared_columns = columns_CD.size(0), width = logits.size(1),
+RowPass::Block RowPass::Show(int64_t begin, at::Tensor logits) const {
+  const int64_t shared_columns = columns_CD.size(0), count = logits.size(0), width = logits.size(1),
                 own_columns = width - shared_columns;
-  const at::Tensor scaled = anchors_RD.narrow(0, begin, count) * shared_.scale;
+  Block shown;
+  shown.begin = begin, shown.count = count;
+  shown.scaled = anchors_RD.narrow(0, begin, count) * shared_.scale;
   at::Tensor batch_logits = logits.narrow(1, 0, shared_columns);
-  at::mm_out(batch_logits, scaled, columns_CD.t());
+  at::mm_out(batch_logits, shown.scaled, columns_CD.t());
   if (own_columns > 0) {
     logits.narrow(1, shared_columns, own_columns)
-        .copy_(at::bmm(extra_RMD.narrow(0, begin, count), scaled.unsqueeze(2)).squeeze(2));
+        .copy_(at::bmm(extra_RMD.narrow(0, begin, count), shown.scaled.unsqueeze(2)).squeeze(2));
   }
   if (shared_.bias.defined()) logits.add_(shared_.bias);
 
   const PairPlaces here = rows.Narrow(begin, count);
-  const at::Tensor positive_column = positives_R.narrow(0, begin, count).unsqueeze(1);
-  RowBlock block;
+  shown.valid = here.valid_N;
+  shown.positive_column = positives_R.narrow(0, begin, count).unsqueeze(1);
+  RowBlock& block = shown.rows;
   block.scale = shared_.scale;
   if (shared_.objective->needs_closeness()) {
     block.closeness_RC = Closeness(here, columns);
@@ -75,37 +99,79 @@ void RowPass::OwnBlock(int64_t begin, int64_t count, at::Tensor logits) {
     if (block.closeness_RC.defined())
       block.closeness_RC = at::cat({block.closeness_RC, ClosenessOwn(here, own_places)}, 1);
   }
-  block.positive_R = logits.gather(1, positive_column).squeeze(1);
-  const at::Tensor first = logits.narrow(1, 0, batch_columns).amax(1) <= block.positive_R;
-  logits.scatter_(1, positive_column, kNone);
+  // A sample without a place is no negative in the other direction either; its row counts nowhere.
+  if (reverse_share > 0 && !rows.all_valid)
+    left_out = left_out.logical_or(shown.valid.logical_not().unsqueeze(1));
+  block.positive_R = logits.gather(1, shown.positive_column).squeeze(1);
+  shown.first_R = logits.narrow(1, 0, batch_columns).amax(1) <= block.positive_R;
+  logits.scatter_(1, shown.positive_column, kNone);
   block.count_R = at::full({count}, static_cast<double>(width - 1), logits.options());
   if (left_out.defined()) {
     if (left_out.size(0) != count) left_out = left_out.expand({count, width});
-    left_out = left_out.scatter(1, positive_column, false);
-    const at::Tensor number = left_out.sum(1);
-    block.count_R = block.count_R - number;
-    left_out_ += (number.to(at::kDouble) / static_cast<double>(width - 1)).dot(here.valid_N.to(at::kDouble));
+    left_out = left_out.scatter(1, shown.positive_column, false);
+    shown.left_out_R = left_out.sum(1);
+    if (reverse_share > 0) shown.left_out_C = left_out.sum(0);
+    block.count_R = block.count_R - shown.left_out_R;
     logits.masked_fill_(left_out, kNone);
   }
   block.negatives_RC = logits;
-
-  RowLoss loss = shared_.objective->Forward(block);
-  const at::Tensor valid = here.valid_N.to(logits.scalar_type()), valid_d = here.valid_N.to(at::kDouble);
-  sum_ += share * loss.loss_R.to(at::kDouble).dot(valid_d);
-  correct_ += first.to(at::kDouble).dot(valid_d);
-  positive_ += block.positive_R.to(at::kDouble).dot(valid_d);
-  if (loss.floored_R.defined()) floored_ += loss.floored_R.to(at::kDouble).dot(valid_d);
-  if (!shared_.wants_gradients) return;
-  if (!statistics_RK_.defined())
-    statistics_RK_ = at::empty({anchors_RD.size(0), loss.statistics_RK.size(1)}, logits.options());
-  statistics_RK_.narrow(0, begin, count).copy_(loss.statistics_RK);
-  at::Tensor gradient = shared_.objective->Gradient(block, loss.statistics_RK);
-  gradient.scatter_(1, positive_column, loss.positive_gradient_R.unsqueeze(1));
-  if (!rows.all_valid) gradient.mul_(valid.unsqueeze(1));
-  AddGradients(begin, scaled, gradient);
+  return shown;
 }
 
-void RowPass::AddGradients(int64_t begin, const at::Tensor& scaled, const at::Tensor& gradient) {
+void RowPass::Observe(const Block& block) {
+  const RowLoss loss = shared_.objective->Forward(block.rows);
+  const at::Tensor valid = block.valid.to(at::kDouble);
+  sum_ += share * loss.loss_R.to(at::kDouble).dot(valid);
+  correct_ += block.first_R.to(at::kDouble).dot(valid);
+  positive_ += block.rows.positive_R.to(at::kDouble).dot(valid);
+  if (block.left_out_R.defined()) {
+    const auto others = static_cast<double>(block.rows.negatives_RC.size(1) - 1);
+    left_out_ += (block.left_out_R.to(at::kDouble) / others).dot(valid);
+  }
+  if (loss.floored_R.defined()) floored_ += loss.floored_R.to(at::kDouble).dot(valid);
+  if (!shared_.wants_gradients) return;
+  if (!statistics_RK_.defined())
+    statistics_RK_ = at::empty({anchors_RD.size(0), loss.statistics_RK.size(1)}, anchors_RD.options());
+  statistics_RK_.narrow(0, block.begin, block.count).copy_(loss.statistics_RK);
+  positive_gradient_R_.narrow(0, block.begin, block.count).copy_(loss.positive_gradient_R);
+}
+
+void RowPass::ObserveReverse(const Block& block) {
+  if (!reverse_sums_.defined()) {
+    const int64_t total = anchors_RD.size(0);
+    reverse_sums_ = at::full({total, 2}, kNone, anchors_RD.options());
+    reverse_rows_.count_R = at::full({total}, static_cast<double>(total - 1), anchors_RD.options());
+    reverse_rows_.positive_R = at::empty({total}, anchors_RD.options());
+    reverse_rows_.scale = shared_.scale;
+  }
+  RowBlock piece = block.rows;
+  piece.negatives_RC = piece.negatives_RC.narrow(1, 0, batch_columns);
+  reverse_sums_ = at::logaddexp(reverse_sums_, shared_.objective->LogSums(piece, 0));
+  reverse_rows_.positive_R.narrow(0, block.begin, block.count).copy_(piece.positive_R);
+  if (block.left_out_C.defined()) reverse_rows_.count_R.sub_(block.left_out_C.narrow(0, 0, batch_columns));
+}
+
+void RowPass::FinishReverse() {
+  const RowLoss loss = shared_.objective->FromLogSums(reverse_rows_, reverse_sums_);
+  sum_ += reverse_share * loss.loss_R.to(at::kDouble).dot(rows.valid_N.to(at::kDouble));
+  reverse_statistics_ = loss.statistics_RK;
+  positive_gradient_R_ = share * positive_gradient_R_ + reverse_share * loss.positive_gradient_R;
+}
+
+void RowPass::Learn(Block& block) {
+  const auto here = [&](const at::Tensor& t) { return t.narrow(0, block.begin, block.count); };
+  const at::Tensor statistics = here(statistics_RK_);
+  const bool both = reverse_share > 0;
+  at::Tensor gradient = both ? shared_.objective->GradientBothWays(block.rows, statistics, share,
+                                                                   {reverse_statistics_, reverse_share})
+                             : shared_.objective->Gradient(block.rows, statistics);
+  gradient.scatter_(1, block.positive_column, here(positive_gradient_R_).unsqueeze(1));
+  if (!rows.all_valid) gradient.mul_(block.valid.to(gradient.scalar_type()).unsqueeze(1));
+  AddGradients(block.begin, block.scaled, gradient, both ? 1 : share);
+}
+
+void RowPass::AddGradients(int64_t begin, const at::Tensor& scaled, const at::Tensor& gradient,
+                           double share) {
   const int64_t shared_columns = columns_CD.size(0), count = gradient.size(0);
   const at::Tensor batch_gradient = gradient.narrow(1, 0, shared_columns);
   at::Tensor pull = at::mm(batch_gradient, columns_CD);  // d / d scaled anchors
