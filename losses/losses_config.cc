@@ -27,6 +27,17 @@ void LossConfig::Bind(Section& s) {
   s.Sub("weights", &weights, "one weight per term; 0 removes the term and its head (not for geocell)");
   contrastive.Bind(s);
   s.Check([this]() -> std::string {
+    const std::string& use = contrastive.pair.use;
+    const bool weighs = kind == "infonce" || kind == "weighted_add" || kind == "dcl" || kind == "hcl";
+    const bool hardens = kind == "weighted_add" || (kind == "hcl" && contrastive.detach);
+    if (use == "logit" && !weighs)
+      return "pair.use logit is for kind infonce, weighted_add, dcl or hcl, not " + kind;
+    if (use.starts_with("beta") && (!hardens || contrastive.beta_on != "logit" || contrastive.beta == 0))
+      return "pair.use " + use +
+             " needs kind weighted_add, or hcl with detach, beta_on logit and a beta above 0";
+    return "";
+  });
+  s.Check([this]() -> std::string {
     return weights.geocell > 0
                ? ""
                : "weights.geocell is 0: places are predicted by the geocell head, so it must be trained";

@@ -41,6 +41,18 @@ void TripletConfig::Bind(Section& s) {
            "the near and the far half of the places");
 }
 
+void PairConfig::Bind(Section& s) {
+  s.Choice("use", &use, {"none", "logit", "beta", "beta_near"},
+           "near pairs count less (logit), are not hardened (beta), or are alone hardened (beta_near)");
+  s.Field("file", &file,
+          {.help = "variogram.json, from `graticule variogram` over the training split",
+           .on_resume = OnResume::kWarn});
+  s.Field("kappa", &kappa, {.help = "use: logit; by how much nearest pairs count less", .min = 0, .max = 4});
+  s.Check([this]() -> std::string {
+    return use != "none" && file.empty() ? "file is missing: pair.use " + use + " needs a variogram" : "";
+  });
+}
+
 void ContrastiveConfig::Bind(Section& s) {
   s.Field("gps_to_image", &gps_to_image,
           {.help = "share of the direction from places to images", .min = 0, .max = 1});
@@ -54,6 +66,7 @@ void ContrastiveConfig::Bind(Section& s) {
           {.help = "chance that a random candidate is a false negative (dcl, hcl)", .min = 0, .max = 0.9});
   s.Field("detach", &detach, {.help = "importance weights carry no gradient (hcl)"});
   s.Sub("mask", &mask, "false negatives, left out of each row's candidates");
+  s.Sub("pair", &pair, "what a variogram does to pairs of places");
   s.Sub("triplet", &triplet, "kind: triplet");
 }
 

@@ -25,6 +25,14 @@ struct TripletConfig {
   void Bind(Section& s);
 };
 
+// What a variogram of the tower's embeddings does to pairs (pair_curve.h).
+struct PairConfig {
+  std::string use = "none";  // or "logit", "beta", "beta_near"
+  std::string file;          // variogram.json
+  double kappa = 2;          // logit: how much less a near pair counts
+  void Bind(Section& s);
+};
+
 struct ContrastiveConfig {
   double gps_to_image = 0;
   double beta = 0.5;              // how much harder negatives count more (weighted_*, hcl)
@@ -32,6 +40,7 @@ struct ContrastiveConfig {
   double tau_plus = 2e-4;         // chance that a random candidate is a false negative (dcl, hcl)
   bool detach = true;             // importance weights carry no gradient (hcl)
   MaskConfig mask;
+  PairConfig pair;
   TripletConfig triplet;
 
   void Bind(Section& s);

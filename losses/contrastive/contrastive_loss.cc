@@ -70,8 +70,12 @@ at::Tensor ZerosFor(const at::Tensor& input, at::ScalarType type) {
 }  // namespace
 
 ContrastiveLoss::ContrastiveLoss(const std::string& kind, const ContrastiveConfig& config,
-                                 int64_t block_values)
-    : config_(config), block_values_(block_values), objective_(MakeRowObjective(kind, config)) {}
+                                 int64_t block_values, const std::optional<VariogramCurve>& curve)
+    : config_(config), block_values_(block_values), objective_(MakeRowObjective(kind, config)) {
+  if (config.pair.use == "none") return;
+  GRATICULE_CHECK(curve.has_value(), config.pair.use);
+  pair_ = std::make_shared<const PairCurve>(*curve, config.pair);
+}
 
 ContrastiveSums ContrastiveLoss::SumCollective(const ContrastiveRows& rows, const ContrastivePlaces& places,
                                                Communicator& comm, StreamHandle stream) const {
@@ -89,7 +93,7 @@ ContrastiveSums ContrastiveLoss::SumCollective(const ContrastiveRows& rows, cons
   GRATICULE_CHECK(static_cast<int64_t>(places.candidates.size()) == world * slice);
 
   const bool two_ways = config_.gps_to_image > 0;
-  const bool at_once = two_ways && world == 1 && views == 1 && objective_->sums_merge();
+  const bool at_once = two_ways && world == 1 && views == 1 && objective_->sums_merge() && pair_ == nullptr;
   const at::Tensor all_places = GatherCollective(own, comm, stream);
   const at::Tensor all_candidates =
       slice > 0 ? GatherCollective(plain(rows.candidates_SD), comm, stream) : at::Tensor();
@@ -100,6 +104,7 @@ ContrastiveSums ContrastiveLoss::SumCollective(const ContrastiveRows& rows, cons
   RowPassShared shared;
   shared.objective = objective_.get();
   shared.mask = config_.mask;
+  shared.pair = pair_.get();
   shared.scale = objective_->uses_scale() ? plain(rows.log_scale).exp() : at::ones({}, images.options());
   shared.bias = objective_->has_bias() ? plain(rows.bias) : at::Tensor();
   shared.block_values = block_values_;

@@ -15,12 +15,14 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/comm/communicator.h"
 #include "geo/latlon.h"
 #include "losses/contrastive/contrastive_config.h"
+#include "losses/contrastive/pair_curve.h"
 #include "losses/contrastive/pair_places.h"
 #include "losses/contrastive/row_objective.h"
 
@@ -57,8 +59,9 @@ struct ContrastiveSums {
 
 class ContrastiveLoss {
  public:
-  // block_values: logits in memory at a time; 0: what suits the device.
-  ContrastiveLoss(const std::string& kind, const ContrastiveConfig& config, int64_t block_values = 0);
+  // block_values: logits in memory at a time; 0: what suits the device. curve: for config.pair.
+  ContrastiveLoss(const std::string& kind, const ContrastiveConfig& config, int64_t block_values = 0,
+                  const std::optional<VariogramCurve>& curve = std::nullopt);
 
   // Collective. stream: of the device, null on a CPU.
   ContrastiveSums SumCollective(const ContrastiveRows& rows, const ContrastivePlaces& places,
@@ -72,6 +75,7 @@ class ContrastiveLoss {
   const ContrastiveConfig config_;
   const int64_t block_values_;
   std::shared_ptr<const RowObjective> objective_;
+  std::shared_ptr<const PairCurve> pair_;  // may be null
 };
 
 }  // namespace graticule

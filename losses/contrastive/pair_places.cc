@@ -10,11 +10,9 @@
 namespace graticule {
 namespace {
 
-constexpr double kRadiusKm = 6371.0088;
-
 // Pairs nearer than km have a closeness above this.
 double ClosenessAt(double km) {
-  const double half_chord = std::sin(std::min(km / kRadiusKm, M_PI) / 2);
+  const double half_chord = std::sin(std::min(km / kPairRadiusKm, M_PI) / 2);
   return 1 - 2 * half_chord * half_chord;
 }
 

@@ -20,6 +20,8 @@
 
 namespace graticule {
 
+inline constexpr double kPairRadiusKm = 6371.0088;
+
 // What two records may share, 0 = unknown, in the order place, author, sequence.
 using PairKeys = std::array<uint64_t, 3>;
 

@@ -120,6 +120,41 @@ class Reweighted : public RowObjective {
   const bool detach_;
 };
 
+// HCL with a beta for each pair, beta h(d): exponents beta h (l - c) and l + beta h (l - c), centred at
+// c = log mean e^l, so that the zero of the logits has no say. Detached.
+class DistanceBeta : public Reweighted {
+ public:
+  DistanceBeta(double beta, double tau_plus) : Reweighted(beta, false, tau_plus, true), beta_(beta) {}
+
+  RowLoss Forward(const RowBlock& rows) const override {
+    const at::Tensor mean = at::logsumexp(rows.negatives_RC, 1) - rows.count_R.log();
+    const at::Tensor centre = at::where(rows.count_R > 0, mean, 0.0).unsqueeze(1);
+    const at::Tensor weights = LogWeights(rows, centre);
+    const at::Tensor sums =
+        at::stack({at::logsumexp(weights + rows.negatives_RC, 1), at::logsumexp(weights, 1)}, 1);
+    RowLoss loss = FromLogSums(rows, sums);
+    loss.statistics_RK = at::cat({loss.statistics_RK, centre}, 1);
+    return loss;
+  }
+  at::Tensor Gradient(RowBlock& piece, const at::Tensor& statistics_RK) const override {
+    return LogWeights(piece, Column(statistics_RK, 3))
+        .add_(piece.negatives_RC)
+        .sub_(Column(statistics_RK, 0))
+        .exp_()
+        .mul_(Column(statistics_RK, 2));
+  }
+  bool sums_merge() const override { return false; }
+  bool needs_hardness() const override { return true; }
+
+ private:
+  at::Tensor LogWeights(const RowBlock& rows, const at::Tensor& centre) const {
+    const at::Tensor none = rows.negatives_RC == -kInf;
+    return ((rows.negatives_RC - centre) * (beta_ * rows.hardness_RC)).masked_fill_(none, -kInf);
+  }
+
+  const double beta_;
+};
+
 // The thesis' "Weighted": a negative's weight multiplies its logit, l' = w l with
 // w = e^{beta l} / mean e^{beta l}, detached. Kept for parity (docs/CONTRASTIVE.md says what is wrong with
 // it).
@@ -285,6 +320,8 @@ at::Tensor RowObjective::GradientBothWays(RowBlock& piece, const at::Tensor& sta
 
 std::unique_ptr<RowObjective> MakeRowObjective(const std::string& kind, const ContrastiveConfig& config) {
   const bool on_cosine = config.beta_on == "cosine";
+  if (config.pair.use.starts_with("beta"))
+    return std::make_unique<DistanceBeta>(config.beta, kind == "hcl" ? config.tau_plus : 0);
   if (kind == "infonce") return std::make_unique<Reweighted>(0, false, 0, true);
   if (kind == "dcl") return std::make_unique<Reweighted>(0, false, config.tau_plus, true);
   if (kind == "weighted_add") return std::make_unique<Reweighted>(config.beta, on_cosine, 0, true);

@@ -68,6 +68,14 @@ void RowPass::RunOwnRows() {
   }
 }
 
+void RowPass::WeighPairs(RowBlock& block) const {
+  if (shared_.pair == nullptr) return;
+  const at::ScalarType type = anchors_RD.scalar_type();
+  const auto own_type = [&](const at::Tensor& t) { return t.defined() ? t.to(type) : t; };
+  block.log_weights_RC = own_type(shared_.pair->LogWeights(block.closeness_RC));
+  block.hardness_RC = own_type(shared_.pair->Hardness(block.closeness_RC));
+}
+
 RowPass::Block RowPass::Show(int64_t begin, at::Tensor logits) const {
   const int64_t shared_columns = columns_CD.size(0), count = logits.size(0), width = logits.size(1),
                 own_columns = width - shared_columns;
@@ -87,10 +95,9 @@ RowPass::Block RowPass::Show(int64_t begin, at::Tensor logits) const {
   shown.positive_column = positives_R.narrow(0, begin, count).unsqueeze(1);
   RowBlock& block = shown.rows;
   block.scale = shared_.scale;
-  if (shared_.objective->needs_closeness()) {
+  if (shared_.objective->needs_closeness()) block.draws_R2 = draws_R2.narrow(0, begin, count);
+  if (shared_.objective->needs_closeness() || shared_.pair != nullptr)
     block.closeness_RC = Closeness(here, columns);
-    block.draws_R2 = draws_R2.narrow(0, begin, count);
-  }
   at::Tensor left_out = LeftOut(here, columns, shared_.mask, block.closeness_RC);
   if (own_columns > 0) {
     const PairPlaces own_places = extra.Narrow(begin * own_columns, count * own_columns);
@@ -99,6 +106,7 @@ RowPass::Block RowPass::Show(int64_t begin, at::Tensor logits) const {
     if (block.closeness_RC.defined())
       block.closeness_RC = at::cat({block.closeness_RC, ClosenessOwn(here, own_places)}, 1);
   }
+  WeighPairs(block);
   // A sample without a place is no negative in the other direction either; its row counts nowhere.
   if (reverse_share > 0 && !rows.all_valid)
     left_out = left_out.logical_or(shown.valid.logical_not().unsqueeze(1));
@@ -216,7 +224,9 @@ void RowPass::RunForeignRows(const at::Tensor& all_anchors, const PairPlaces& al
       piece.first_column = range.begin;
       piece.negatives_RC = at::mm(scaled, pieces.t());
       if (shared_.bias.defined()) piece.negatives_RC.add_(shared_.bias);
-      const at::Tensor left_out = LeftOut(here, piece_places, shared_.mask);
+      if (shared_.pair != nullptr) piece.closeness_RC = Closeness(here, piece_places);
+      WeighPairs(piece);
+      const at::Tensor left_out = LeftOut(here, piece_places, shared_.mask, piece.closeness_RC);
       if (left_out.defined()) piece.negatives_RC.masked_fill_(left_out, kNone);
       at::Tensor gradient = shared_.objective->Gradient(piece, all_statistics.narrow(0, begin, count));
       if (!all_rows.all_valid) gradient.mul_(here.valid_N.to(gradient.scalar_type()).unsqueeze(1));

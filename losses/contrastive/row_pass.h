@@ -22,8 +22,9 @@ namespace graticule {
 struct RowPassShared {
   const RowObjective* objective = nullptr;
   MaskConfig mask;
-  at::Tensor scale;  // 0-d
-  at::Tensor bias;   // 0-d, undefined: none
+  const PairCurve* pair = nullptr;  // may be null
+  at::Tensor scale;                 // 0-d
+  at::Tensor bias;                  // 0-d, undefined: none
   at::Tensor log_scale_gradient, bias_gradient;
   bool wants_gradients = false;
   int64_t block_values = 0;
@@ -63,6 +64,7 @@ class RowPass {
   ContrastiveSums observed() const;  // without `sum`
 
  private:
+  void WeighPairs(RowBlock& block) const;
   struct Block {
     int64_t begin = 0, count = 0;
     at::Tensor scaled, positive_column, valid;

@@ -58,8 +58,17 @@ def distance_km(a, b):
     return 2 * RADIUS_KM * np.arcsin(np.sqrt(np.clip(h, 0, 1)))
 
 
+def expected_share(case, d):
+    """g(d): how far up its curve the variogram is at d km."""
+    x = d / case["range"]
+    return {"exponential": 1 - np.exp(-x), "gaussian": 1 - np.exp(-x ** 2), "stable": 1 - np.exp(-x ** 0.7),
+            "spherical": np.where(x < 1, 1.5 * x - 0.5 * x ** 3, 1)}[case["shape"]]
+
+
 def row_loss(case, l, positive, out, d_km, draws, s):
     """One row: logits l over all columns, index of the positive, columns left out."""
+    if case.get("pair", "none") != "none":
+        return paired_row_loss(case, l, positive, out, d_km, s)
     keep = torch.ones(len(l), dtype=torch.bool)
     keep[positive] = False
     keep &= ~torch.as_tensor(out)
@@ -102,6 +111,32 @@ def row_loss(case, l, positive, out, d_km, draws, s):
     left = r + torch.log1p(-torch.exp(c - r)) - math.log1p(-tau) if r > c else None
     floored = left is None or bool(left <= floor)
     return torch.logaddexp(floor if floored else left, pos) - pos, floored
+
+
+def paired_row_loss(case, l, positive, out, d_km, s):
+    keep = torch.ones(len(l), dtype=torch.bool)
+    keep[positive] = False
+    keep &= ~torch.as_tensor(out)
+    neg, pos, n, g = l[keep], l[positive], int(keep.sum()), expected_share(case, d_km[keep.numpy()])
+    if n == 0:
+        return 0 * pos, False
+    beta = case.get("beta", 0.5) if case["kind"] in ("weighted_add", "hcl") else 0.0
+    tau = case["tau_plus"] if case["kind"] in ("dcl", "hcl") else 0.0
+    if case["pair"] == "logit":
+        u = torch.as_tensor(np.where(d_km[keep.numpy()] < case["rho"], np.maximum(-case["kappa"] * (1 - g), -4), 0))
+        exponent = beta * neg + u
+    else:
+        hardness = torch.as_tensor(g if case["pair"] == "beta" else 1 - g)
+        exponent = beta * hardness * (neg - (torch.logsumexp(neg, 0) - math.log(n)).detach())
+    log_w = (exponent - torch.logsumexp(exponent, 0)).detach()
+    log_r = math.log(n) + torch.logsumexp(log_w + neg, 0)
+    floored = False
+    if tau > 0:
+        c, floor = math.log(tau) + math.log(n) + pos, math.log(n) - s.detach()
+        left = log_r + torch.log1p(-torch.exp(c - log_r)) - math.log1p(-tau) if log_r > c else None
+        floored = left is None or bool(left <= floor)
+        log_r = floor if floored else left
+    return torch.logaddexp(log_r, pos) - pos, floored
 
 
 def oracle(case, data):
@@ -248,6 +283,18 @@ def test_extreme_logits(tmp_path):
             for name in expected:
                 if name.startswith("d_"):
                     assert np.linalg.norm(ours[name] - expected[name]) <= 1e-8 * max(np.linalg.norm(expected[name]), 1), (name, job)
+
+
+@pytest.mark.parametrize("shape", ["spherical", "exponential", "gaussian", "stable"])
+def test_a_variogram_weighs_pairs(shape, tmp_path):
+    curve = {"format": "graticule-variogram", "version": 1, "model": shape, "c0": 0.2, "c": 0.5, "rho": 1500.0, "bins": [[0, 100, 50, 0.3, 0.1, 60, 0.01, 50]]}
+    curve.update({"ell": 800.0, "alpha": 0.7} if shape == "stable" else {"a": 800.0})
+    (tmp_path / "variogram.json").write_text(json.dumps(curve))
+    common = {"variogram": str(tmp_path / "variogram.json"), "shape": shape, "range": 800.0, "rho": 1500.0, "kappa": 3.0, "gps_to_image": 0.3, "mask_km": 0.5}
+    cases = [{"kind": "infonce", "pair": "logit"}, {"kind": "hcl", "beta": 1, "tau_plus": 0.02, "pair": "logit"}, {"kind": "weighted_add", "beta": 1, "pair": "beta"},
+             {"kind": "hcl", "beta": 0.5, "tau_plus": 0.02, "pair": "beta"}, {"kind": "weighted_add", "beta": 1, "pair": "beta_near"}]
+    data = make(7, views=2, slots=16, own=2, padded=3, without_place=1)
+    compare([({**common, **case}, data) for case in cases], tmp_path)
 
 
 def known_row(case, tmp_path):

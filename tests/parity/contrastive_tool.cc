@@ -1,9 +1,10 @@
 // contrastive_tool CASES.json
 //
 // Contrastive losses for the parity tests. CASES is a list of {in, out, ranks, block, fp64, kind,
-// gps_to_image, beta, beta_on, tau_plus, detach, mask_km, mask_same, distance, margin, pick}. `in` holds fp64
-// tensors of the global batch: images [G * V, D], places [G, D], log_scale [], and where there are such
-// candidates [S, D], negatives [G, M, D], bias []; latlon [G, 2], candidate_latlon [S, 2], negative_latlon [G
+// gps_to_image, beta, beta_on, tau_plus, detach, mask_km, mask_same, pair, kappa, variogram (a file),
+// distance, margin, pick}. `in` holds fp64 tensors of the global batch: images [G * V, D], places [G, D],
+// log_scale [], and where there are such candidates [S, D], negatives [G, M, D], bias []; latlon [G, 2],
+// candidate_latlon [S, 2], negative_latlon [G
 // * M, 2], keys [G, 3], candidate_keys [S, 3] i64, draws [G * V, 2]. The ranks are threads that share the
 // rows out evenly. `out`: sum, correct, positive, left_out, floored (over all ranks) and d_<input> for each
 // of the first six.
@@ -64,7 +65,11 @@ Tensors RunCase(const nlohmann::json& c, const Tensors& in) {
   config.triplet.pick = c.value("pick", config.triplet.pick);
   const int ranks = c.value("ranks", 1);
   const at::ScalarType type = c.value("fp64", false) ? at::kDouble : at::kFloat;
-  const ContrastiveLoss loss(c.at("kind"), config, c.value("block", int64_t{0}));
+  config.pair.use = c.value("pair", config.pair.use);
+  config.pair.kappa = c.value("kappa", config.pair.kappa);
+  std::optional<VariogramCurve> curve;
+  if (c.contains("variogram")) curve = ReadVariogram(c.at("variogram").get<std::string>());
+  const ContrastiveLoss loss(c.at("kind"), config, c.value("block", int64_t{0}), curve);
 
   auto comms = MakeFakeCommunicators(ranks);
   std::mutex mutex;

@@ -1,6 +1,7 @@
 #include "trainer/recipes/geoclip.h"
 
 #include <ATen/ATen.h>
+#include <fmt/format.h>
 #include <torch/csrc/autograd/grad_mode.h>
 
 #include <algorithm>
@@ -41,7 +42,7 @@ GeoclipRecipe::GeoclipRecipe(const GeoclipOptions& options)
       tower_(options.model.vision, SeedOf(options)),
       image_mlp_(MlpShape(options), SeedOf(options)),
       location_(ShapeOf(options.geoclip), SeedOf(options)),
-      loss_(options.loss.kind, options.loss.contrastive),
+      loss_(options.loss.kind, options.loss.contrastive, 0, options.variogram),
       queue_(options.geoclip.negatives.queue),
       places_(options.geoclip.negatives, options.geoclip.views, loss_.needs_draws(), options.seed,
               options.gallery) {
@@ -164,6 +165,12 @@ std::vector<std::vector<Prediction>> GeoclipRecipe::Predict(const std::vector<at
       places.push_back({options_.gallery->places()[static_cast<size_t>(*row)], *row, *value});
   }
   return predictions;
+}
+
+std::string GeoclipRecipe::State() const { return options_.variogram ? StateOf(*options_.variogram) : "{}"; }
+
+std::string GeoclipRecipe::StateOf(const VariogramCurve& curve) {
+  return fmt::format(R"({{"variogram": {}}})", VariogramJson(curve, {}));
 }
 
 std::vector<ParameterGroup> GeoclipRecipe::Groups() {

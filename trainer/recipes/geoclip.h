@@ -11,6 +11,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,8 @@ struct GeoclipOptions {
   LossConfig loss;
   OptimConfig optim;
   std::shared_ptr<const Gallery> gallery;
-  std::vector<LatLon> queue_start;  // first contents of the queue
+  std::vector<LatLon> queue_start;          // first contents of the queue
+  std::optional<VariogramCurve> variogram;  // for loss.pair
   uint64_t seed = 0;
   bool random_init = true;  // false: parameters are filled by the caller
   std::string precision = "fp32";
@@ -46,6 +48,9 @@ struct GeoclipOptions {
 class GeoclipRecipe : public Recipe {
  public:
   explicit GeoclipRecipe(const GeoclipOptions& options);
+
+  // The JSON object that goes with a run: the curve that the loss uses stays what it was at the start.
+  static std::string StateOf(const VariogramCurve& curve);
 
   std::string name() const override { return "geoclip"; }
   std::map<std::string, double> Weights(const Batch& batch) const override;
@@ -64,7 +69,7 @@ class GeoclipRecipe : public Recipe {
   std::vector<NamedTensor> Buffers() override {
     return queue_.slots() > 0 ? queue_.tensors() : std::vector<NamedTensor>{};
   }
-  std::string State() const override { return "{}"; }
+  std::string State() const override;
   VisionTower& tower() override { return tower_; }
 
   // [I, N]: of unit rows of images and places, on the CPU. Without a graph.

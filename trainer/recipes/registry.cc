@@ -1,5 +1,7 @@
 #include "trainer/recipes/registry.h"
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
 #include "base/fs.h"
 #include "models/frozen_tower.h"
@@ -34,6 +36,8 @@ std::unique_ptr<Recipe> MakeGeoclip(const RootConfig& config, const RecipeInputs
   options.optim = config.optim;
   options.gallery = inputs.gallery;
   options.queue_start = inputs.queue_start;
+  if (const auto state = nlohmann::json::parse(inputs.state); state.contains("variogram"))
+    options.variogram = ParseVariogram(state["variogram"].dump(), "the recipe's state");
   options.seed = static_cast<uint64_t>(config.run.seed);
   options.random_init = inputs.random_init;
   options.precision = config.train.precision;
@@ -54,7 +58,10 @@ std::unique_ptr<Recipe> MakeRecipe(const RootConfig& config, const RecipeInputs&
 }
 
 std::string FitRecipeState(const RootConfig& config, const Dataset& dataset) {
-  if (config.recipe.kind == "geoclip") return "{}";
+  if (config.recipe.kind == "geoclip") {
+    const PairConfig& pair = config.loss.contrastive.pair;
+    return pair.use == "none" ? "{}" : GeoclipRecipe::StateOf(ReadVariogram(pair.file));
+  }
   if (!config.data.stats.empty()) return ReadFileToString(config.data.stats, 1 << 20);
   return GeocellsRecipe::FitState(config.loss, dataset);
 }

@@ -52,6 +52,7 @@ void OpenAnswers(OpenedModel& model, const std::string& folder, const std::strin
 void MakeRecipeFor(OpenedModel& model, RootConfig& config, const std::string& state, const OpenOptions& how) {
   config.train.precision = how.precision;
   config.recipe.geoclip.negatives.queue = 0;
+  config.loss.contrastive.pair.use = "none";
   config.recipe.geoclip.negatives.bands.clear();
   model.recipe = MakeRecipe(config, {.cells = model.cells,
                                      .gallery = model.gallery,
