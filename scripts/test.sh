@@ -7,8 +7,8 @@
 #              without it those tests are skipped, and say so
 #   --long     the long forms of the fault tests (20 killed and resumed runs instead of 3)
 #   --sanitize also base, geo and data under ASan and UBSan, and 10 s of fuzzing per parser
-#   --ci       what a change must pass: --oracles, --sanitize, the CUDA module, a SLURM of two nodes, and the demo in
-#              its short form
+#   --ci       what a change must pass: --oracles, --sanitize, the CUDA module, a SLURM of two nodes, and the demo and its
+#              study in their short forms
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 options=() ci=no sanitize=no
@@ -38,5 +38,7 @@ fi
 if [[ $ci == yes ]]; then
   step "demo, short form"
   scripts/demo.sh --quick
+  step "hard-negative study, short form"
+  experiments/hard-negatives/demo.sh --quick
 fi
 step "all passed"

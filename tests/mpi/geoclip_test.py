@@ -127,6 +127,26 @@ class Geoclip(unittest.TestCase):
             rows.append((out / "predictions.csv").read_text())
         self.assertEqual(rows[0], rows[1], "the export answers otherwise")
 
+    def test_a_variogram_stays_with_the_run(self):
+        curve = self.world.folder / "curve"
+        done = subprocess.run([str(BIN / "graticule-data"), "variogram", "--data", str(self.world.folder / "data"), "--split", "train", "--label",
+                               "climate", "--pairs", "2000", "--out", str(curve)], env=ENV, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        words = ("loss.kind=infonce", "loss.pair.use=logit", f"loss.pair.file={curve}/variogram.json")
+        for ranks in (1, 2):
+            self.train(f"pair{ranks}", *words, ranks=ranks, steps=4)
+        one, two = self.world.losses("pair1"), self.world.losses("pair2")
+        for a, b in zip(one, two):
+            self.assertAlmostEqual(a, b, delta=1e-5 * abs(a))
+        self.train("nopair", "loss.kind=infonce", steps=4)
+        self.assertNotAlmostEqual(one[0], self.world.losses("nopair")[0], places=4)
+        state = json.loads((self.world.checkpoint("pair1", 4) / "state.json").read_text())
+        known = json.loads((curve / "variogram.json").read_text())
+        self.assertEqual(state["recipe"]["variogram"]["c"], known["c"])
+        refused = self.world.train("pairs", *GEOCLIP, "loss.kind=siglip", *words[1:])
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("pair.use logit is for kind infonce", refused.stderr)
+
     def test_what_does_not_fit_together_is_refused(self):
         for words, hint in ((("loss.kind=geocells",), "loss.kind geocells does not fit recipe.kind geoclip"),
                             (("recipe.kind=geocells",), "model.pooling embeds is for recipe.kind geoclip"),

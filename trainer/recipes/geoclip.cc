@@ -170,7 +170,7 @@ std::vector<std::vector<Prediction>> GeoclipRecipe::Predict(const std::vector<at
 std::string GeoclipRecipe::State() const { return options_.variogram ? StateOf(*options_.variogram) : "{}"; }
 
 std::string GeoclipRecipe::StateOf(const VariogramCurve& curve) {
-  return fmt::format(R"({{"variogram": {}}})", VariogramJson(curve, {}));
+  return fmt::format(R"({{"variogram": {}}})", VariogramJson(curve, nlohmann::ordered_json::object()));
 }
 
 std::vector<ParameterGroup> GeoclipRecipe::Groups() {
