@@ -127,6 +127,15 @@ class Geoclip(unittest.TestCase):
             rows.append((out / "predictions.csv").read_text())
         self.assertEqual(rows[0], rows[1], "the export answers otherwise")
 
+    def test_a_tau_that_amplifies_is_told(self):
+        done = self.world.train("tau", *GEOCLIP, "loss.kind=hcl", "loss.tau_plus=0.1", BANDS, steps=1)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        # n = 23 + 30 + 24 * 7 = 221, 0.1 * 221 / 0.9 = 24.6
+        self.assertIn("with 221 negatives makes a row's gradient up to 25 times", done.stderr)
+        self.assertIn("draws candidates by distance", done.stderr)
+        done = self.world.train("tau2", *GEOCLIP, "loss.kind=hcl", "loss.tau_plus=0.001", steps=1)
+        self.assertNotIn("tau_plus", done.stderr)
+
     def test_a_variogram_stays_with_the_run(self):
         curve = self.world.folder / "curve"
         done = subprocess.run([str(BIN / "graticule-data"), "variogram", "--data", str(self.world.folder / "data"), "--split", "train", "--label",

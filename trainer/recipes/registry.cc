@@ -1,5 +1,7 @@
 #include "trainer/recipes/registry.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -69,6 +71,29 @@ std::string FitRecipeState(const RootConfig& config, const Dataset& dataset) {
 std::vector<std::string> CheckCoverage(const RootConfig& config, const Dataset& dataset) {
   if (config.recipe.kind == "geoclip") return {};
   return GeocellsRecipe::CheckCoverage(config.loss, dataset);
+}
+
+std::vector<std::string> RecipeWarnings(const RootConfig& config) {
+  const double tau = config.loss.contrastive.tau_plus;
+  if ((config.loss.kind != "dcl" && config.loss.kind != "hcl") || tau == 0) return {};
+  const NegativesConfig& negatives = config.recipe.geoclip.negatives;
+  auto n = static_cast<double>(config.train.global_batch - 1 + negatives.queue);
+  for (const BandConfig& band : negatives.bands)
+    n += static_cast<double>(band.count * (negatives.mode == "shared" ? config.train.global_batch : 1));
+  std::vector<std::string> lines;
+  constexpr double kMost = 5;  // times the gradient of InfoNCE that a row near its bound may get
+  if (const double factor = tau * n / (1 - tau); factor > kMost) {
+    lines.push_back(fmt::format(
+        "loss.tau_plus {} with {:.0f} negatives makes a row's gradient up to {:.0f} times that of "
+        "infonce; below {:.2g} it is at most {:.0f} times (docs/CONTRASTIVE.md)",
+        tau, n, factor, kMost / n, kMost));
+  }
+  if (!negatives.bands.empty()) {
+    lines.push_back(
+        "loss.tau_plus is the chance that a random candidate is a false negative, but recipe.negatives.bands "
+        "draws candidates by distance; set it to 0, and loss.mask.km instead");
+  }
+  return lines;
 }
 
 int64_t HeadParameters(const RootConfig& config, int64_t cells) {

@@ -38,6 +38,9 @@ std::string FitRecipeState(const RootConfig& config, const Dataset& dataset);
 // has.
 std::vector<std::string> CheckCoverage(const RootConfig& config, const Dataset& dataset);
 
+// What is allowed and hardly meant, one line each.
+std::vector<std::string> RecipeWarnings(const RootConfig& config);
+
 // Values that the recipe trains or keeps beyond the vision tower.
 int64_t HeadParameters(const RootConfig& config, int64_t cells);
 

@@ -225,8 +225,10 @@ int TrainCollective(TrainCommand& command, TrainBegin begin, World& world) {
   RunFolder* const folder = begin.folder.get();
   try {
     AccumulationSteps(command.config.train, world.size);  // refuses what does not divide
-    if (folder != nullptr)
+    if (folder != nullptr) {
       for (const std::string& warning : begin.start.warnings) folder->Warn(warning);
+      for (const std::string& warning : RecipeWarnings(command.config)) folder->Warn(warning);
+    }
     const TrainingData data = TrainingData::OpenCollective(command.config, world.control);
     return Run(command, start, data, folder, world);
   } catch (const Error& error) {
