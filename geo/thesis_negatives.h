@@ -4,12 +4,18 @@
 // B anchors fill S slots of a queue that all rows share; m = S / B. A pool is 5m distinct gallery places
 // drawn uniformly for one anchor and sorted by distance to it; its nearest 30 % are near, the rest far.
 //
-//   v1  per anchor m/2 of the near and m/2 of the far places of a pool
-//   v2  the same with m/4 in place of m
-//   v3  per anchor the m/2 nearest places of a pool and m/2 of its far ones; slots that repeats leave over
-//   stay v4  the 9 nearest gallery places of each anchor without those at distance 0; S of them v5  S/2 of
-//   the 6 nearest places of each anchor, S/2 of those of rank 7 to 24 v6  S/2 of the 8 nearest places of each
-//   anchor, S/2 of those of rank 9 to 16
+// v1: per anchor m/2 of the near and m/2 of the far places of a pool.
+//
+// v2: the same with m/4 in place of m.
+//
+// v3: per anchor the m/2 nearest places of a pool and m/2 of its far ones; slots that repeats leave over
+// stay.
+//
+// v4: the 9 nearest gallery places of each anchor without those at distance 0; S of them.
+//
+// v5: S/2 of the 6 nearest places of each anchor, S/2 of those of rank 7 to 24.
+//
+// v6: S/2 of the 8 nearest places of each anchor, S/2 of those of rank 9 to 16.
 //
 // Anchors share their choices and no index is taken twice. v1 and v2 fill up with gallery places drawn
 // uniformly, in at most five rounds, and shuffle; v4 to v6 draw without replacement, and a place that is near

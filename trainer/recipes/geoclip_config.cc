@@ -69,10 +69,17 @@ void NegativesConfig::Bind(Section& s) {
            "who sees a drawn negative: every image, or the one it was drawn for");
   s.Field("own_km", &own_km,
           {.help = "places nearer than this are never drawn", .unit = "km", .min = 0, .max = 20000});
+  s.Choice("thesis", &thesis, {"none", "v1", "v2", "v3", "v4", "v5", "v6"},
+           "fill the queue's slots anew for each batch from the gallery, in one of the thesis' ways "
+           "(geo/thesis_negatives.h)");
   s.Field(
       "near_after", &near_after,
       {.help = "samples until the near bands have their full share; before that the outermost one gets it",
        .min = 0});
+  s.Check([this]() -> std::string {
+    return thesis != "none" && queue == 0 ? "thesis " + thesis + " fills the queue's slots, but queue is 0"
+                                          : "";
+  });
 }
 
 void GalleryConfig::Bind(Section& s) {

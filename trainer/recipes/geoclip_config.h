@@ -47,6 +47,7 @@ struct NegativesConfig {
   std::vector<BandConfig> bands;  // drawn from the gallery for each image
   std::string mode = "shared";    // or "per_row"
   double own_km = 1;              // nearer places are never drawn
+  std::string thesis = "none";    // or v1 .. v6: what the queue's slots hold instead, for studies
   int64_t near_after = 0;         // samples until the near bands have their full share
   void Bind(Section& s);
 };

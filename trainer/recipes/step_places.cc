@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "geo/gps_noise.h"
+#include "geo/thesis_negatives.h"
 
 namespace graticule {
 namespace {
@@ -49,14 +50,32 @@ LatLon Encodable(LatLon place) { return IsValid(place) ? place : LatLon{0, 0}; }
 StepPlacesMaker::StepPlacesMaker(const NegativesConfig& config, int64_t views, bool needs_draws,
                                  uint64_t seed, std::shared_ptr<const Gallery> gallery)
     : config_(config), views_(views), needs_draws_(needs_draws), seed_(seed), gallery_(std::move(gallery)) {
-  if (config.bands.empty()) return;
+  if (config.bands.empty() && config.thesis == "none") return;
   GRATICULE_CHECK(gallery_ != nullptr);
-  bands_ = std::make_unique<BandSampler>(gallery_->places(), OptionsOf(config));
+  if (config.thesis != "none") index_ = std::make_unique<PlaceIndex>(gallery_->places());
+  if (!config.bands.empty()) bands_ = std::make_unique<BandSampler>(gallery_->places(), OptionsOf(config));
 }
 
 double StepPlacesMaker::NearShare(int64_t first_sample) const {
   if (config_.near_after == 0) return 1;
   return std::min(1.0, static_cast<double>(first_sample) / static_cast<double>(config_.near_after));
+}
+
+void StepPlacesMaker::ReplaceQueue(StepPlaces& step, uint64_t first_sample) const {
+  std::vector<LatLon> anchors;
+  for (const LatLon place : step.known.batch) {
+    if (IsValid(place)) anchors.push_back(place);
+  }
+  const auto variant = static_cast<ThesisVariant>(config_.thesis[1] - '0');
+  Rng rng(seed_, {.index = first_sample, .view = 1, .purpose = Purpose::kNegatives});
+  std::vector<LatLon>& slots = step.known.candidates;
+  const std::vector<int64_t> chosen =
+      ThesisNegatives(variant, anchors, gallery_->places(), *index_, std::ssize(slots), rng);
+  for (size_t s = 0; s < chosen.size(); ++s) {
+    if (chosen[s] < 0) continue;
+    slots[s] = gallery_->places()[static_cast<size_t>(chosen[s])];
+    if (!step.known.candidate_keys.empty()) step.known.candidate_keys[s] = {};
+  }
 }
 
 StepPlaces StepPlacesMaker::MakeCollective(const Batch& share, int64_t first_sample, const GpsQueue& queue,
@@ -88,6 +107,7 @@ StepPlaces StepPlacesMaker::MakeCollective(const Batch& share, int64_t first_sam
   // What all images share: the queue, and in mode shared what any image has drawn.
   step.known.candidates = queue.places();
   if (!share.keys.empty()) step.known.candidate_keys = queue.keys();
+  if (index_ != nullptr) ReplaceQueue(step, first);
   std::vector<LatLon> drawn;
   if (bands_ != nullptr) {
     std::vector<int64_t> index(static_cast<size_t>(share.size * bands_->slots()));

@@ -14,6 +14,7 @@
 #include "data/batch.h"
 #include "geo/band_sampler.h"
 #include "geo/gallery.h"
+#include "geo/place_index.h"
 #include "losses/contrastive/contrastive_loss.h"
 #include "trainer/recipes/geoclip_config.h"
 #include "trainer/recipes/gps_queue.h"
@@ -38,6 +39,7 @@ class StepPlacesMaker {
 
  private:
   double NearShare(int64_t first_sample) const;
+  void ReplaceQueue(StepPlaces& step, uint64_t first_sample) const;
 
   const NegativesConfig config_;
   const int64_t views_;
@@ -45,6 +47,7 @@ class StepPlacesMaker {
   const uint64_t seed_;
   std::shared_ptr<const Gallery> gallery_;
   std::unique_ptr<const BandSampler> bands_;
+  std::unique_ptr<const PlaceIndex> index_;  // for config.thesis
 };
 
 }  // namespace graticule

@@ -54,6 +54,7 @@ void MakeRecipeFor(OpenedModel& model, RootConfig& config, const std::string& st
   config.recipe.geoclip.negatives.queue = 0;
   config.loss.contrastive.pair.use = "none";
   config.recipe.geoclip.negatives.bands.clear();
+  config.recipe.geoclip.negatives.thesis = "none";
   model.recipe = MakeRecipe(config, {.cells = model.cells,
                                      .gallery = model.gallery,
                                      .state = state,

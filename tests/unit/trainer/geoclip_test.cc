@@ -168,6 +168,32 @@ TEST(StepPlaces, DrawnNegativesLieInTheirBand) {
   }
 }
 
+TEST(StepPlaces, TheThesisFillsTheQueueFromTheGalleryAlikeOnAllRanks) {
+  NegativesConfig config;
+  config.queue_noise_m = 0;
+  config.queue = 8;
+  config.thesis = "v5";
+  const auto made_on = [&](int ranks) {
+    auto control = MakeFakeCommunicators(ranks);
+    std::vector<std::vector<LatLon>> known(static_cast<size_t>(ranks));
+    RunRanks(ranks, [&](int rank) {
+      GpsQueue queue(8);
+      queue.Fill(std::vector<LatLon>{{89, 1}});
+      const StepPlacesMaker maker(config, 1, false, 7,
+                                  std::make_shared<const Gallery>(Line(34), GallerySource{}));
+      known[static_cast<size_t>(rank)] = maker
+                                             .MakeCollective(Share(8 / ranks, rank * 8 / ranks), 0, queue,
+                                                             *control[static_cast<size_t>(rank)])
+                                             .known.candidates;
+    });
+    return known;
+  };
+  const std::vector<LatLon> one = made_on(1)[0], gallery = Line(34);
+  ASSERT_EQ(one.size(), 8u);
+  for (const LatLon place : one) EXPECT_EQ(std::count(gallery.begin(), gallery.end(), place), 1);
+  for (const auto& other : made_on(2)) EXPECT_EQ(other, one);
+}
+
 TEST(Geoclip, PredictsTheGalleryPlaceOfTheLargestLogit) {
   GeoclipRecipe recipe(Options());
   const std::vector<LatLon> places = Line(34);
