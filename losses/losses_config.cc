@@ -38,7 +38,7 @@ void LossConfig::Bind(Section& s) {
     return "";
   });
   s.Check([this]() -> std::string {
-    return weights.geocell > 0
+    return kind != "geocells" || weights.geocell > 0
                ? ""
                : "weights.geocell is 0: places are predicted by the geocell head, so it must be trained";
   });

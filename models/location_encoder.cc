@@ -83,12 +83,20 @@ at::Tensor LocationEncoder::Project(std::span<const LatLon> places) const {
   return shape_.parity ? EqualEarthInSinglePrecision(points) : points;
 }
 
+// Written out, since a product of matrices may run in TF32, whose ten bits are nothing to a thousand turns.
+at::Tensor LocationEncoder::Phases(const at::Tensor& points_N2, const at::Tensor& frequencies_F2) const {
+  const at::Tensor turns_N2 = 2 * std::numbers::pi * points_N2;
+  if (shape_.parity) return at::matmul(turns_N2, frequencies_F2.t());
+  const at::Tensor x = turns_N2.narrow(1, 0, 1), y = turns_N2.narrow(1, 1, 1);
+  return at::addcmul(x * frequencies_F2.select(1, 0), y, frequencies_F2.select(1, 1));
+}
+
 at::Tensor LocationEncoder::Forward(std::span<const LatLon> places) const {
   const at::Tensor points_N2 = Project(places);
   at::Tensor sum;
   for (size_t first = 0; first < parameters_.size(); first += kPerCapsule) {
     const auto at_index = [&](size_t i) -> const at::Tensor& { return parameters_[first + i].tensor; };
-    const at::Tensor phase = at::matmul(2 * std::numbers::pi * points_N2, at_index(0).t());
+    const at::Tensor phase = Phases(points_N2, at_index(0));
     at::Tensor x = at::cat({at::cos(phase), at::sin(phase)}, 1);
     for (size_t layer = 1; layer < 7; layer += 2)
       x = at::relu(at::linear(x, at_index(layer), at_index(layer + 1)));

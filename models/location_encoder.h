@@ -51,7 +51,8 @@ class LocationEncoder {
 
  private:
   void Build(size_t capsule, std::optional<uint64_t> seed);
-  at::Tensor Project(std::span<const LatLon> places) const;  // [N, 2]
+  at::Tensor Project(std::span<const LatLon> places) const;                                // [N, 2]
+  at::Tensor Phases(const at::Tensor& points_N2, const at::Tensor& frequencies_F2) const;  // [N, F]
 
   LocationShape shape_;
   std::vector<NamedTensor> parameters_;  // nine per capsule, in the order of the names above

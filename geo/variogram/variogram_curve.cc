@@ -117,36 +117,4 @@ VariogramCurve ParseVariogram(std::string_view text, const std::string& where) {
 
 VariogramCurve ReadVariogram(const std::string& path) { return ParseVariogram(ReadFileToString(path), path); }
 
-VariogramTable::VariogramTable(const VariogramCurve& curve)
-    : last_km(std::numbers::pi * kEvaluationRadiusKm), gamma(kSize), spread(kSize) {
-  const std::vector<VariogramBin>& bins = curve.bins;
-  GRATICULE_CHECK(!bins.empty());
-  size_t next = 0;  // first bin whose lag is not below the entry's
-  for (int i = 0; i < kSize; ++i) {
-    const double km = LagKm(i);
-    gamma[static_cast<size_t>(i)] = static_cast<float>(curve.model.Gamma(km));
-    while (next < bins.size() && bins[next].lag_km < km) ++next;
-    double s = next < bins.size() ? bins[next].std : bins.back().std;
-    if (next > 0 && next < bins.size()) {
-      const VariogramBin &a = bins[next - 1], &b = bins[next];
-      const double t = std::log(km / a.lag_km) / std::log(b.lag_km / a.lag_km);
-      s = a.std + t * (b.std - a.std);
-    }
-    spread[static_cast<size_t>(i)] = static_cast<float>(s);
-  }
-}
-
-double VariogramTable::LagKm(int entry) const {
-  return kFirstKm * std::pow(last_km / kFirstKm, static_cast<double>(entry) / (kSize - 1));
-}
-
-double VariogramTable::At(const std::vector<float>& values, double km) const {
-  if (!(km > kFirstKm)) return values.front();
-  const double at = std::log(km / kFirstKm) / std::log(last_km / kFirstKm) * (kSize - 1);
-  if (at >= kSize - 1) return values.back();
-  const auto i = static_cast<size_t>(at);
-  const double t = at - static_cast<double>(i);
-  return (1 - t) * values[i] + t * values[i + 1];
-}
-
 }  // namespace graticule

@@ -45,21 +45,4 @@ std::string VariogramJson(const VariogramCurve& curve, const nlohmann::ordered_j
 VariogramCurve ParseVariogram(std::string_view text, const std::string& where);
 VariogramCurve ReadVariogram(const std::string& path);
 
-// gamma and the spread of single pairs on log-spaced lags, to be looked up by a kernel. Between two entries
-// it is linear in log h; lags outside take the first or last entry.
-struct VariogramTable {
-  static constexpr int kSize = 4096;
-  static constexpr double kFirstKm = 0.01;
-  double last_km = 0;
-  std::vector<float> gamma, spread;  // [kSize]
-
-  explicit VariogramTable(const VariogramCurve& curve);
-  double LagKm(int entry) const;
-  double Gamma(double km) const { return At(gamma, km); }
-  double Spread(double km) const { return At(spread, km); }
-
- private:
-  double At(const std::vector<float>& values, double km) const;
-};
-
 }  // namespace graticule

@@ -134,12 +134,10 @@ void WriteHardNegatives(const EvalCommand& command, const OpenedModel& model,
                         const std::shared_ptr<const Dataset>& dataset, const PredictOptions& options,
                         const std::string& out) {
   auto* recipe = dynamic_cast<GeoclipRecipe*>(model.recipe.get());
-  if (recipe == nullptr) {
-    throw Error(ErrorCode::kUsage, "--hardest needs a model that compares images with places", command.model,
-                "this one classifies into cells");
-  }
+  GRATICULE_CHECK(recipe != nullptr);
   constexpr int64_t kSample = 2000;
-  const EncodedSample sample = EncodeSample(*recipe, dataset, options, kSample);
+  const int64_t count = command.samples > 0 ? std::min(command.samples, kSample) : kSample;
+  const EncodedSample sample = EncodeSample(*recipe, dataset, options, count);
   const HardNegativeOptions hard{.anchors = command.hardest};
   const auto anchors =
       FindHardNegatives(recipe->Logits(sample.rows_ND, sample.places), sample.records, sample.places, hard);
@@ -154,6 +152,10 @@ int EvaluateCollective(EvalCommand command, World& world) {
   // Rank 0 opens first: a mistake is told once.
   if (!world.is_first()) world.control.Barrier();
   OpenedModel model = OpenModel(command.model, {.device = DeviceOf(world), .precision = command.precision});
+  if (command.hardest > 0 && model.gallery == nullptr) {
+    throw Error(ErrorCode::kUsage, "--hardest needs a model that compares images with places", command.model,
+                "this one classifies into cells");
+  }
   ChooseData(model, command);
   if (command.out.empty() && model.run_dir.empty()) {
     throw Error(ErrorCode::kUsage, "--out is missing", command.model,
@@ -248,6 +250,8 @@ int Eval(const std::vector<std::string>& arguments) {
   command.threads = options.Get<int>("threads");
   if (command.batch < 1)
     throw Error(ErrorCode::kUsage, fmt::format("--batch is {}, expected at least 1", command.batch));
+  if (command.hardest < 0)
+    throw Error(ErrorCode::kUsage, fmt::format("--hardest is {}, expected 0 or more", command.hardest));
   if (command.samples < 0)
     throw Error(ErrorCode::kUsage, fmt::format("--samples is {}, expected 0 or more", command.samples));
   PrepareArithmetic(command.precision, command.device);

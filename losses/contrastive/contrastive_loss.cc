@@ -103,7 +103,6 @@ ContrastiveSums ContrastiveLoss::SumCollective(const ContrastiveRows& rows, cons
   const PairPlaces per_image = batch.Repeat(views);
   RowPassShared shared;
   shared.objective = objective_.get();
-  shared.mask = config_.mask;
   shared.pair = pair_.get();
   shared.scale = objective_->uses_scale() ? plain(rows.log_scale).exp() : at::ones({}, images.options());
   shared.bias = objective_->has_bias() ? plain(rows.bias) : at::Tensor();
@@ -114,7 +113,8 @@ ContrastiveSums ContrastiveLoss::SumCollective(const ContrastiveRows& rows, cons
       ZerosFor(rows.negatives_BMD, type), ZerosFor(rows.log_scale, type), ZerosFor(rows.bias, type)};
   shared.log_scale_gradient = gradients[4];
   shared.bias_gradient = gradients[5];
-  shared.wants_gradients = gradients[0].defined() || gradients[1].defined();
+  shared.wants_gradients = std::any_of(gradients.begin(), gradients.end(),
+                                       [](const at::Tensor& gradient) { return gradient.defined(); });
 
   RowPass image_to_place(shared);
   image_to_place.share = 1 - config_.gps_to_image;
@@ -127,8 +127,9 @@ ContrastiveSums ContrastiveLoss::SumCollective(const ContrastiveRows& rows, cons
   image_to_place.batch_columns = world * samples;
   image_to_place.own.push_back({rank * samples, samples, gradients[1]});
   if (slice > 0) {
-    image_to_place.columns = PairPlaces::Join(
-        batch, PairPlaces::Of(places.candidates, places.candidate_keys, config_.mask, -1, device));
+    image_to_place.columns =
+        PairPlaces::Join(batch, PairPlaces::Of(places.candidates, places.candidate_keys, config_.mask, -1,
+                                               device, places.candidate_km));
     image_to_place.own.push_back({world * samples + rank * slice, slice, gradients[2]});
   }
   if (rows.negatives_BMD.defined()) {

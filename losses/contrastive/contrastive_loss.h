@@ -45,6 +45,7 @@ struct ContrastivePlaces {
   std::vector<PairKeys> candidate_keys;  // [W * S] or empty
   std::vector<LatLon> negatives;         // [B * M], this rank's
   std::vector<double> draws;             // [I * 2] in [0, 1), where ContrastiveLoss::needs_draws()
+  std::vector<double> candidate_km;      // [W * S] or empty: rows nearer than this leave the candidate out
 };
 
 // Sums over this rank's rows of images; `sum` carries the graph and includes both directions with their

@@ -10,6 +10,8 @@
 namespace graticule {
 namespace {
 
+constexpr double kNever = 2;  // no closeness is above 1
+
 // Pairs nearer than km have a closeness above this.
 double ClosenessAt(double km) {
   const double half_chord = std::sin(std::min(km / kPairRadiusKm, M_PI) / 2);
@@ -39,7 +41,8 @@ at::Tensor LeftOutBroadcast(const at::Tensor& near, const PairPlaces& rows, cons
 }  // namespace
 
 PairPlaces PairPlaces::Of(std::span<const LatLon> places, std::span<const PairKeys> keys,
-                          const MaskConfig& mask, int64_t first_sample, c10::Device device) {
+                          const MaskConfig& mask, int64_t first_sample, c10::Device device,
+                          std::span<const double> own_km) {
   GRATICULE_CHECK(keys.empty() || keys.size() == places.size());
   const std::vector<size_t> used = keys.empty() ? std::vector<size_t>{} : KeysInUse(mask);
   const auto n = static_cast<int64_t>(places.size()), k = static_cast<int64_t>(used.size());
@@ -51,11 +54,20 @@ PairPlaces PairPlaces::Of(std::span<const LatLon> places, std::span<const PairKe
   int64_t* key = made.keys_NK.mutable_data_ptr<int64_t>();
   bool* valid = made.valid_N.mutable_data_ptr<bool>();
   for (size_t i = 0; i < places.size(); ++i, unit += 3) {
-    valid[i] = std::isfinite(places[i].lat_deg) && std::isfinite(places[i].lon_deg);
+    valid[i] = IsValid(places[i]);
     made.all_valid = made.all_valid && valid[i];
     const UnitVector v = valid[i] ? ToUnitVector(places[i]) : UnitVector{1, 0, 0};
     unit[0] = v.x, unit[1] = v.y, unit[2] = v.z;
     for (const size_t which : used) *key++ = static_cast<int64_t>(keys[i][which]);
+  }
+  if (mask.km > 0 || !own_km.empty()) {
+    made.limit_N = at::empty({n}, at::kDouble);
+    double* limit = made.limit_N.mutable_data_ptr<double>();
+    for (size_t i = 0; i < places.size(); ++i) {
+      const double km = std::max(mask.km, own_km.empty() ? 0 : own_km[i]);
+      limit[i] = km > 0 ? ClosenessAt(km) : kNever;
+    }
+    made.limit_N = made.limit_N.to(device);
   }
   made.unit_N3 = made.unit_N3.to(device);
   made.keys_NK = made.keys_NK.to(device);
@@ -66,28 +78,31 @@ PairPlaces PairPlaces::Of(std::span<const LatLon> places, std::span<const PairKe
   return made;
 }
 
+template <class Function>
+PairPlaces PairPlaces::Each(const Function& change) const {
+  PairPlaces made = *this;
+  for (at::Tensor* t : {&made.unit_N3, &made.keys_NK, &made.valid_N, &made.sample_N, &made.limit_N}) {
+    if (t->defined()) *t = change(*t);
+  }
+  return made;
+}
+
 PairPlaces PairPlaces::Narrow(int64_t begin, int64_t count) const {
-  PairPlaces part = *this;
-  for (at::Tensor* t : {&part.unit_N3, &part.keys_NK, &part.valid_N, &part.sample_N})
-    *t = t->narrow(0, begin, count);
-  return part;
+  return Each([&](const at::Tensor& t) { return t.narrow(0, begin, count); });
 }
 
 PairPlaces PairPlaces::Repeat(int64_t views) const {
   if (views == 1) return *this;
-  PairPlaces all = *this;
-  for (at::Tensor* t : {&all.unit_N3, &all.keys_NK, &all.valid_N, &all.sample_N})
-    *t = t->repeat_interleave(views, 0);
+  PairPlaces all = Each([&](const at::Tensor& t) { return t.repeat_interleave(views, 0); });
   all.several_views = true;
   return all;
 }
 
 PairPlaces PairPlaces::PerRow(int64_t samples, int64_t views) const {
   if (views == 1) return *this;
-  PairPlaces all = *this;
-  for (at::Tensor* t : {&all.unit_N3, &all.keys_NK, &all.valid_N, &all.sample_N})
-    *t = t->unflatten(0, {samples, -1}).repeat_interleave(views, 0).flatten(0, 1);
-  return all;
+  return Each([&](const at::Tensor& t) {
+    return t.unflatten(0, {samples, -1}).repeat_interleave(views, 0).flatten(0, 1);
+  });
 }
 
 PairPlaces PairPlaces::Join(const PairPlaces& a, const PairPlaces& b) {
@@ -100,6 +115,12 @@ PairPlaces PairPlaces::Join(const PairPlaces& a, const PairPlaces& b) {
     return keys.size(1) == k ? keys : at::zeros({keys.size(0), k}, keys.options());
   };
   all.keys_NK = at::cat({padded(a.keys_NK), padded(b.keys_NK)});
+  if (a.limit_N.defined() || b.limit_N.defined()) {
+    const auto limits = [](const PairPlaces& p) {
+      return p.limit_N.defined() ? p.limit_N : at::full({p.size()}, kNever, p.unit_N3.options());
+    };
+    all.limit_N = at::cat({limits(a), limits(b)});
+  }
   all.all_valid = a.all_valid && b.all_valid;
   all.several_views = a.several_views || b.several_views;
   return all;
@@ -109,11 +130,10 @@ at::Tensor Closeness(const PairPlaces& rows, const PairPlaces& columns) {
   return at::mm(rows.unit_N3, columns.unit_N3.t());
 }
 
-at::Tensor LeftOut(const PairPlaces& rows, const PairPlaces& columns, const MaskConfig& mask,
-                   const at::Tensor& closeness_RC) {
+at::Tensor LeftOut(const PairPlaces& rows, const PairPlaces& columns, const at::Tensor& closeness_RC) {
   at::Tensor near;
-  if (mask.km > 0)
-    near = (closeness_RC.defined() ? closeness_RC : Closeness(rows, columns)) > ClosenessAt(mask.km);
+  if (columns.limit_N.defined())
+    near = (closeness_RC.defined() ? closeness_RC : Closeness(rows, columns)) > columns.limit_N;
   return LeftOutBroadcast(near, rows, columns, {1, columns.size()});
 }
 
@@ -122,9 +142,9 @@ at::Tensor ClosenessOwn(const PairPlaces& rows, const PairPlaces& columns) {
   return (own_RM3 * rows.unit_N3.unsqueeze(1)).sum(2);
 }
 
-at::Tensor LeftOutOwn(const PairPlaces& rows, const PairPlaces& columns, const MaskConfig& mask) {
+at::Tensor LeftOutOwn(const PairPlaces& rows, const PairPlaces& columns) {
   at::Tensor near;
-  if (mask.km > 0) near = ClosenessOwn(rows, columns) > ClosenessAt(mask.km);
+  if (columns.limit_N.defined()) near = ClosenessOwn(rows, columns) > columns.limit_N.view({rows.size(), -1});
   return LeftOutBroadcast(near, rows, columns, {rows.size(), -1});
 }
 

@@ -30,13 +30,16 @@ struct PairPlaces {
   at::Tensor keys_NK;   // int64
   at::Tensor valid_N;   // bool: has a place
   at::Tensor sample_N;  // int64, the global sample; -1: none
+  // fp64: closer than this (as a closeness) to a row it is no negative of it; undefined: never.
+  at::Tensor limit_N;
   bool all_valid = true;
   bool several_views = false;  // two items may be of one sample
 
   // Places without finite coordinates are not valid. keys: one per place, or none. first_sample: samples are
   // numbered from here; below 0 the items are no samples.
+  // own_km: a distance for each item where mask.km is too small, or empty.
   static PairPlaces Of(std::span<const LatLon> places, std::span<const PairKeys> keys, const MaskConfig& mask,
-                       int64_t first_sample, c10::Device device);
+                       int64_t first_sample, c10::Device device, std::span<const double> own_km = {});
   PairPlaces Narrow(int64_t begin, int64_t count) const;
   // Each item `views` times in a row.
   PairPlaces Repeat(int64_t views) const;
@@ -44,6 +47,10 @@ struct PairPlaces {
   PairPlaces PerRow(int64_t samples, int64_t views) const;
   static PairPlaces Join(const PairPlaces& a, const PairPlaces& b);
   int64_t size() const { return unit_N3.size(0); }
+
+ private:
+  template <class Function>
+  PairPlaces Each(const Function& change) const;  // applied to every tensor that is there
 };
 
 // cos of the angle between places, fp64 [R, C].
@@ -51,11 +58,10 @@ at::Tensor Closeness(const PairPlaces& rows, const PairPlaces& columns);
 
 // bool [R, C]: the column is no negative of the row; undefined where that holds for no pair. It may be true
 // at the positive. closeness_RC: Closeness of them, where the caller has it.
-at::Tensor LeftOut(const PairPlaces& rows, const PairPlaces& columns, const MaskConfig& mask,
-                   const at::Tensor& closeness_RC = {});
+at::Tensor LeftOut(const PairPlaces& rows, const PairPlaces& columns, const at::Tensor& closeness_RC = {});
 
 // The same where each row has columns of its own: columns holds R * M items -> [R, M].
 at::Tensor ClosenessOwn(const PairPlaces& rows, const PairPlaces& columns);
-at::Tensor LeftOutOwn(const PairPlaces& rows, const PairPlaces& columns, const MaskConfig& mask);
+at::Tensor LeftOutOwn(const PairPlaces& rows, const PairPlaces& columns);
 
 }  // namespace graticule

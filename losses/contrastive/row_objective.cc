@@ -47,13 +47,13 @@ class Reweighted : public RowObjective {
     RowLoss result;
     if (tau_plus_ > 0) {
       const at::Tensor shift = std::log(tau_plus_) + log_n + positive - log_negatives;  // c - a
-      const at::Tensor left = at::log1p(-at::exp(shift)) + log_negatives - std::log1p(-tau_plus_);
+      const at::Tensor left = at::log(-at::expm1(shift)) + log_negatives - std::log1p(-tau_plus_);
       const at::Tensor floor = log_n - rows.scale;
       // NaN (an n of 0) and a negative difference both compare false.
       const at::Tensor above = (shift < 0).logical_and(left > floor);
       result.floored_R = above.logical_not().logical_and(some);
       log_negatives = at::where(above, left, floor);
-      rho = at::where(above, 1 / (1 - at::exp(shift)), at::zeros_like(shift));
+      rho = at::where(above, -1 / at::expm1(shift), at::zeros_like(shift));
     }
     const at::Tensor gap = log_negatives - positive;
     const at::Tensor sigma = at::sigmoid(gap);
@@ -144,7 +144,6 @@ class DistanceBeta : public Reweighted {
         .mul_(Column(statistics_RK, 2));
   }
   bool sums_merge() const override { return false; }
-  bool needs_hardness() const override { return true; }
 
  private:
   at::Tensor LogWeights(const RowBlock& rows, const at::Tensor& centre) const {
@@ -184,7 +183,6 @@ class WeightedSeed : public RowObjective {
     at::Tensor moved = Moved(piece, Column(statistics_RK, 0), &weights);
     return moved.sub_(Column(statistics_RK, 1)).exp_().mul_(weights);
   }
-  bool takes_log_weights() const override { return false; }
   // Weights of some hundred multiply logits of some ten.
   bool needs_fp64() const override { return true; }
 
@@ -237,7 +235,6 @@ class Triplet : public RowObjective {
   }
   bool needs_closeness() const override { return config_.pick != "semi_hard"; }
   bool uses_scale() const override { return false; }
-  bool takes_log_weights() const override { return false; }
 
  private:
   static constexpr double kTiny = 1e-12;  // two equal vectors have no direction to part
@@ -246,7 +243,8 @@ class Triplet : public RowObjective {
     return config_.distance == "cosine" ? 1 - cosine : at::sqrt(at::clamp_min(2 - 2 * cosine, kTiny));
   }
   at::Tensor Slope(const at::Tensor& cosine) const {
-    return config_.distance == "cosine" ? -at::ones_like(cosine) : -1 / Distance(cosine);
+    if (config_.distance == "cosine") return -at::ones_like(cosine);
+    return at::where(2 - 2 * cosine > kTiny, -1 / Distance(cosine), 0.0);
   }
   // Column of each row's negative; any where there is none.
   at::Tensor Pick(const RowBlock& rows) const {
@@ -289,7 +287,6 @@ class SigLip : public RowObjective {
     return piece.negatives_RC.sigmoid_();
   }
   bool has_bias() const override { return true; }
-  bool takes_log_weights() const override { return false; }
 };
 
 }  // namespace

@@ -24,7 +24,7 @@ namespace graticule {
 struct RowBlock {
   at::Tensor negatives_RC;    // logits; -inf where a column is no negative of the row. May be overwritten
   at::Tensor log_weights_RC;  // u, added to a negative's exponent; undefined: 0
-  at::Tensor hardness_RC;     // of each pair, multiplies beta; defined where needs_hardness()
+  at::Tensor hardness_RC;     // of each pair, multiplies beta; undefined: 1
   at::Tensor closeness_RC;    // fp64 cosine of the angle between two places; where needs_closeness()
   at::Tensor scale;           // s, 0-d, without graph
   int64_t first_column = 0;   // of the piece, in the whole row
@@ -66,10 +66,8 @@ class RowObjective {
                                       const ColumnShare& columns) const;
 
   virtual bool needs_closeness() const { return false; }
-  virtual bool uses_scale() const { return true; }  // false: logits are plain cosines
-  virtual bool has_bias() const { return false; }   // a learned offset of all logits
-  virtual bool takes_log_weights() const { return true; }
-  virtual bool needs_hardness() const { return false; }
+  virtual bool uses_scale() const { return true; }   // false: logits are plain cosines
+  virtual bool has_bias() const { return false; }    // a learned offset of all logits
   virtual bool needs_fp64() const { return false; }  // amplifies the rounding of logits
 };
 

@@ -98,11 +98,10 @@ RowPass::Block RowPass::Show(int64_t begin, at::Tensor logits) const {
   if (shared_.objective->needs_closeness()) block.draws_R2 = draws_R2.narrow(0, begin, count);
   if (shared_.objective->needs_closeness() || shared_.pair != nullptr)
     block.closeness_RC = Closeness(here, columns);
-  at::Tensor left_out = LeftOut(here, columns, shared_.mask, block.closeness_RC);
+  at::Tensor left_out = LeftOut(here, columns, block.closeness_RC);
   if (own_columns > 0) {
     const PairPlaces own_places = extra.Narrow(begin * own_columns, count * own_columns);
-    left_out =
-        JoinColumns(left_out, LeftOutOwn(here, own_places, shared_.mask), count, shared_columns, own_columns);
+    left_out = JoinColumns(left_out, LeftOutOwn(here, own_places), count, shared_columns, own_columns);
     if (block.closeness_RC.defined())
       block.closeness_RC = at::cat({block.closeness_RC, ClosenessOwn(here, own_places)}, 1);
   }
@@ -133,8 +132,15 @@ void RowPass::Observe(const Block& block) {
   correct_ += block.first_R.to(at::kDouble).dot(valid);
   positive_ += block.rows.positive_R.to(at::kDouble).dot(valid);
   if (block.left_out_R.defined()) {
-    const auto others = static_cast<double>(block.rows.negatives_RC.size(1) - 1);
-    left_out_ += (block.left_out_R.to(at::kDouble) / others).dot(valid);
+    // Of the columns that have a place: padding is no candidate, and there is more of it on more ranks.
+    at::Tensor others = columns.valid_N.sum().to(at::kDouble) - 1;
+    if (extra_RMD.defined()) {
+      const int64_t own_columns = extra_RMD.size(1);
+      const at::Tensor own = extra.valid_N.narrow(0, block.begin * own_columns, block.count * own_columns);
+      others = others + own.view({block.count, own_columns}).sum(1);
+    }
+    const at::Tensor share = 1 - block.rows.count_R.to(at::kDouble) / others.clamp_min(1);
+    left_out_ += share.expand({block.count}).dot(valid);
   }
   if (loss.floored_R.defined()) floored_ += loss.floored_R.to(at::kDouble).dot(valid);
   if (!shared_.wants_gradients) return;
@@ -226,7 +232,7 @@ void RowPass::RunForeignRows(const at::Tensor& all_anchors, const PairPlaces& al
       if (shared_.bias.defined()) piece.negatives_RC.add_(shared_.bias);
       if (shared_.pair != nullptr) piece.closeness_RC = Closeness(here, piece_places);
       WeighPairs(piece);
-      const at::Tensor left_out = LeftOut(here, piece_places, shared_.mask, piece.closeness_RC);
+      const at::Tensor left_out = LeftOut(here, piece_places, piece.closeness_RC);
       if (left_out.defined()) piece.negatives_RC.masked_fill_(left_out, kNone);
       at::Tensor gradient = shared_.objective->Gradient(piece, all_statistics.narrow(0, begin, count));
       if (!all_rows.all_valid) gradient.mul_(here.valid_N.to(gradient.scalar_type()).unsqueeze(1));

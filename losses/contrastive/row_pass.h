@@ -21,7 +21,6 @@ namespace graticule {
 
 struct RowPassShared {
   const RowObjective* objective = nullptr;
-  MaskConfig mask;
   const PairCurve* pair = nullptr;  // may be null
   at::Tensor scale;                 // 0-d
   at::Tensor bias;                  // 0-d, undefined: none

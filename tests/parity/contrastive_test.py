@@ -155,6 +155,8 @@ def oracle(case, data):
         d = distance_km(data["latlon"][i], places)
         if case.get("mask_km", 0) > 0:
             out |= d < case["mask_km"]
+        if places is where and "candidate_km" in data:
+            out[len(data["latlon"]):] |= d[len(data["latlon"]):] < data["candidate_km"]
         for k in used:
             if column_keys is not None:
                 out |= (column_keys[:, k] == data["keys"][i, k]) & (data["keys"][i, k] != 0)
@@ -178,7 +180,8 @@ def oracle(case, data):
         forward = forward + loss
         report["correct"] += bool(l[i] >= l[:samples].max())
         report["positive"] += l[i].item()
-        report["left_out"] += out.sum() / (len(l) - 1)
+        there = np.concatenate([~np.isnan(where[:, 0])] + ([~np.isnan(data["negative_latlon"][i * m:(i + 1) * m, 0])] if "negatives" in t else []))
+        report["left_out"] += (out & there).sum() / (there.sum() - 1)  # padding is no candidate
         report["floored"] += floored
     share = case.get("gps_to_image", 0.0)
     for j, view in itertools.product(range(samples), range(views)):
@@ -262,6 +265,12 @@ def test_masks(km, same, tmp_path):
         assert ours["sum"] == 0 and all(not ours[k].any() for k in ours if k.startswith("d_"))
         return
     compare([({**case, "mask_km": km, "mask_same": same, "gps_to_image": 0.5}, data) for case in cases], tmp_path)
+
+
+def test_drawn_candidates_are_no_negatives_of_the_places_they_are_near(tmp_path):
+    data = make(8, slots=16)
+    data["candidate_km"] = np.repeat([0.0, 30.0], 8)
+    compare([({"kind": kind, "mask_km": km, "tau_plus": 0.02}, data) for kind in ("infonce", "hcl") for km in (0, 1.0)], tmp_path)
 
 
 def test_extreme_logits(tmp_path):

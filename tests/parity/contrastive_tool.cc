@@ -93,6 +93,10 @@ Tensors RunCase(const nlohmann::json& c, const Tensors& in) {
                              Keys(in, "candidate_keys"),
                              {},
                              {}};
+    if (in.contains("candidate_km")) {
+      const at::Tensor& km = in.at("candidate_km");
+      places.candidate_km.assign(km.const_data_ptr<double>(), km.const_data_ptr<double>() + km.numel());
+    }
     const std::vector<LatLon> negatives = LatLons(in, "negative_latlon");
     const size_t share = negatives.size() / static_cast<size_t>(ranks);
     places.negatives.assign(negatives.begin() + static_cast<std::ptrdiff_t>(share * rank),

@@ -42,6 +42,12 @@ void RootConfig::Bind(Section& root) {
     return "model.pooling embeds is for recipe.kind geoclip; geocells takes mean or cls";
   });
   root.Check([this]() -> std::string {
+    const NegativesConfig& n = recipe.geoclip.negatives;
+    return recipe.kind == "geoclip" && train.global_batch == 1 && n.queue == 0 && n.bands.empty()
+               ? "train.global_batch 1 without recipe.negatives.queue or bands leaves nothing to compare with"
+               : "";
+  });
+  root.Check([this]() -> std::string {
     return recipe.kind == "geoclip" && data.sampling.by == "cell" && cells.file.empty()
                ? "data.sampling.by cell needs cells.file"
                : "";

@@ -33,8 +33,6 @@ at::Tensor Unit(const at::Tensor& rows) {
   return rows / rows.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
 }
 
-bool HasPlace(LatLon place) { return std::isfinite(place.lat_deg) && std::isfinite(place.lon_deg); }
-
 }  // namespace
 
 GeoclipRecipe::GeoclipRecipe(const GeoclipOptions& options)
@@ -77,9 +75,10 @@ std::string GeoclipRecipe::TowerHash() const { return TowerSha256(tower_); }
 
 std::map<std::string, double> GeoclipRecipe::Weights(const Batch& batch) const {
   double rows = 0;
-  for (const LatLon place : batch.places) rows += HasPlace(place) ? static_cast<double>(batch.views) : 0;
+  for (const LatLon place : batch.places) rows += IsValid(place) ? static_cast<double>(batch.views) : 0;
   std::map<std::string, double> weights;
-  for (const char* name : {"top1", "positive", "left_out", "scale"}) weights[name] = rows;
+  for (const char* name : {"top1", "positive", "left_out"}) weights[name] = rows;
+  if (loss_.uses_scale()) weights["scale"] = rows;
   const std::string& kind = options_.loss.kind;
   if (kind == "hcl" || kind == "dcl") weights["floored"] = rows;
   weights[kind] = rows;
@@ -111,12 +110,12 @@ std::vector<LossTerm> GeoclipRecipe::Terms(const std::vector<at::Tensor>& output
   rows.bias = logit_bias_;
   const StreamHandle stream = options_.cuda != nullptr ? options_.cuda->ComputeStream() : nullptr;
   const ContrastiveSums sums = loss_.SumCollective(rows, step_.known, comm, stream);
-  const double mine = Weights(batch).at("scale");
+  const double mine = Weights(batch).at("top1");
   std::vector<LossTerm> terms = {{options_.loss.kind, sums.sum, 1},
                                  {"top1", sums.correct, 0},
                                  {"positive", sums.positive, 0},
-                                 {"left_out", sums.left_out, 0},
-                                 {"scale", logit_scale_.detach().exp() * mine, 0}};
+                                 {"left_out", sums.left_out, 0}};
+  if (loss_.uses_scale()) terms.push_back({"scale", logit_scale_.detach().exp() * mine, 0});
   const std::string& kind = options_.loss.kind;
   if (kind == "hcl" || kind == "dcl") terms.push_back({"floored", sums.floored, 0});
   return terms;

@@ -40,6 +40,10 @@ void LogitScaleConfig::Bind(Section& s) {
           {.help = "scale of the logits at the start, 1 / temperature", .min = 1e-3, .max = 1e4});
   s.Field("max", &max, {.help = "the scale is kept in [1, max]; 0: free", .min = 0, .max = 1e4});
   s.Field("frozen", &frozen, {.help = "the scale is not trained"});
+  s.Check([this]() -> std::string {
+    if (max == 0) return "";
+    return max < 1 || start > max || start < 1 ? "start must lie in [1, max], or max be 0" : "";
+  });
   s.Field("bias", &bias, {.help = "offset of the logits at the start (siglip)", .min = -1000, .max = 1000});
 }
 
@@ -76,6 +80,22 @@ void NegativesConfig::Bind(Section& s) {
       "near_after", &near_after,
       {.help = "samples until the near bands have their full share; before that the outermost one gets it",
        .min = 0});
+  s.Check([this]() -> std::string {
+    int64_t slots = 0;
+    for (size_t i = 0; i < bands.size(); ++i) {
+      slots += bands[i].count;
+      if (bands[i].km.size() != 2) return "";  // the band says so itself
+      const bool last = i + 1 == bands.size();
+      if (!last && (bands[i].km[1] == 0 || bands[i + 1].km[0] < bands[i].km[1]))
+        return fmt::format("bands: number {} reaches into the next one; they ascend and do not overlap",
+                           i + 1);
+      if (bands[i].km[1] != 0 && bands[i].km[1] <= own_km)
+        return fmt::format("bands: number {} ends at {} km, but nothing within own_km {} is drawn", i + 1,
+                           bands[i].km[1], own_km);
+    }
+    if (!bands.empty() && slots == 0) return "bands: no band has a count above 0";
+    return near_after > 0 && bands.size() < 2 ? "near_after needs two bands, a near and a far one" : "";
+  });
   s.Check([this]() -> std::string {
     return thesis != "none" && queue == 0 ? "thesis " + thesis + " fills the queue's slots, but queue is 0"
                                           : "";

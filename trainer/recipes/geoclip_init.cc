@@ -1,10 +1,12 @@
 #include "trainer/recipes/geoclip_init.h"
 
+#include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <torch/csrc/autograd/grad_mode.h>
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "models/geoclip_weights.h"
 
 namespace graticule {
@@ -16,6 +18,19 @@ void LoadLocation(LocationEncoder& location, const std::string& path) {
   for (size_t capsule = 1; capsule < location.shape().sigmas.size(); ++capsule)
     rules.may_be_missing.push_back(fmt::format("LocEnc{}.", capsule));
   const WeightReport report = LoadGeoclipWeights(location.parameters(), path, rules);
+  for (size_t capsule = 0; capsule < location.shape().sigmas.size(); ++capsule) {
+    const std::string name = fmt::format("LocEnc{}.capsule.0.b", capsule);
+    for (const NamedTensor& p : location.parameters()) {
+      if (p.name != name) continue;
+      const double sigma = location.shape().sigmas[capsule],
+                   found = p.tensor.square().mean().sqrt().item<double>();
+      if (found > sigma / 2 && found < sigma * 2) continue;
+      throw Error(ErrorCode::kData,
+                  fmt::format("{} has frequencies of scale {:.3g}, recipe.location.sigmas says {}", name,
+                              found, sigma),
+                  path, "give the sigmas that the file was trained with");
+    }
+  }
   for (const NamedTensor& p : location.parameters()) {
     const bool missing =
         std::find(report.missing.begin(), report.missing.end(), p.name) != report.missing.end();

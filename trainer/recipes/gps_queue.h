@@ -2,7 +2,8 @@
 //
 // Coordinates are clean (noise is drawn anew each time they are used), kept with the keys that masks compare,
 // the same on all ranks and part of every checkpoint: gps_queue.latlon f64 [S, 2], gps_queue.keys i64 [S, 3],
-// gps_queue.ptr i64 [1] (the slot written next), gps_queue.filled i64 [1] (slots written since the start).
+// gps_queue.ptr i64 [1] (the slot written next), gps_queue.filled i64 [1] (slots that hold a
+// place of a batch).
 // One thread. Source: GeoCLIP (arXiv 2309.16020) section 3.3.
 #pragma once
 

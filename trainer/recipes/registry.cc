@@ -74,13 +74,16 @@ std::vector<std::string> CheckCoverage(const RootConfig& config, const Dataset& 
 }
 
 std::vector<std::string> RecipeWarnings(const RootConfig& config) {
+  std::vector<std::string> lines;
+  if (config.model.frozen_layers == -1 && config.model.init.empty() && config.data.train_embeddings.empty())
+    lines.push_back(
+        "model.frozen_layers is -1 and model.init is empty: the tower stays as random as it starts");
   const double tau = config.loss.contrastive.tau_plus;
-  if ((config.loss.kind != "dcl" && config.loss.kind != "hcl") || tau == 0) return {};
+  if ((config.loss.kind != "dcl" && config.loss.kind != "hcl") || tau == 0) return lines;
   const NegativesConfig& negatives = config.recipe.geoclip.negatives;
   auto n = static_cast<double>(config.train.global_batch - 1 + negatives.queue);
   for (const BandConfig& band : negatives.bands)
     n += static_cast<double>(band.count * (negatives.mode == "shared" ? config.train.global_batch : 1));
-  std::vector<std::string> lines;
   constexpr double kMost = 5;  // times the gradient of InfoNCE that a row near its bound may get
   if (const double factor = tau * n / (1 - tau); factor > kMost) {
     lines.push_back(fmt::format(

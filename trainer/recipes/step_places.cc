@@ -124,12 +124,18 @@ StepPlaces StepPlacesMaker::MakeCollective(const Batch& share, int64_t first_sam
     for (const int64_t i : index)
       target.push_back(i < 0 ? kNowhere : gallery_->places()[static_cast<size_t>(i)]);
     if (shared && !share.keys.empty()) step.known.candidate_keys.resize(step.known.candidates.size());
+    // What one image has drawn may be another one's own place.
+    if (shared) {
+      step.known.candidate_km.resize(step.known.candidates.size() - index.size(), 0);
+      step.known.candidate_km.resize(step.known.candidates.size(), config_.own_km);
+    }
     if (!shared) step.own = bands_->slots();
   }
   const int64_t world = control.world_size();
   step.slice = (std::ssize(step.known.candidates) + world - 1) / world;
   step.known.candidates.resize(static_cast<size_t>(step.slice * world), kNowhere);
   if (!step.known.candidate_keys.empty()) step.known.candidate_keys.resize(step.known.candidates.size());
+  if (!step.known.candidate_km.empty()) step.known.candidate_km.resize(step.known.candidates.size(), 0);
   for (int64_t s = control.rank() * step.slice; s < (control.rank() + 1) * step.slice; ++s) {
     step.encode.push_back(noisy(
         step.known.candidates[static_cast<size_t>(s)], far,

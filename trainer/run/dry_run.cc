@@ -15,7 +15,7 @@ struct Plan {
   int64_t tower = 0, heads = 0, records = 0, steps_per_epoch = 0, steps = 0, cells = 0, gallery = 0,
           micro = 0;
   MemoryEstimate memory;
-  std::vector<std::string> coverage;
+  std::vector<std::string> coverage, warnings;
 };
 
 Plan MakePlan(const RootConfig& config, int world_size) {
@@ -32,6 +32,9 @@ Plan MakePlan(const RootConfig& config, int world_size) {
   plan.micro = config.train.global_batch / world_size / AccumulationSteps(config.train, world_size);
   plan.memory = EstimateMemory(config, plan.heads, plan.micro);
   plan.coverage = data.coverage;
+  plan.warnings = RecipeWarnings(config);
+  // What it reads must be there; statistics of whole datasets are left to the training.
+  if (config.recipe.kind == "geoclip") FitRecipeState(config, *data.train);
   return plan;
 }
 
@@ -76,6 +79,7 @@ std::string DryRunText(const RootConfig& config, int world_size) {
       fmt::format("steps per epoch  {} at global batch {}\n", p.steps_per_epoch, config.train.global_batch);
   text += fmt::format("steps            {} ({} samples)\n", p.steps, p.steps * config.train.global_batch);
   for (const std::string& line : p.coverage) text += fmt::format("labels           {}\n", line);
+  for (const std::string& line : p.warnings) text += fmt::format("warning          {}\n", line);
   text.pop_back();
   return text;
 }
@@ -93,7 +97,8 @@ std::string DryRunJson(const RootConfig& config, int world_size) {
                                        {"records", p.records},
                                        {"steps_per_epoch", p.steps_per_epoch},
                                        {"steps", p.steps},
-                                       {"labels", p.coverage}};
+                                       {"labels", p.coverage},
+                                       {"warnings", p.warnings}};
   return json.dump();
 }
 

@@ -69,19 +69,5 @@ TEST(VariogramCurve, SaysWhatIsWrongWithAFile) {
   }
 }
 
-TEST(VariogramTable, FollowsTheCurveAndTheSpread) {
-  const VariogramCurve curve = Example();
-  const VariogramTable table(curve);
-  EXPECT_EQ(table.LagKm(0), 0.01);
-  EXPECT_NEAR(table.LagKm(4095), 20015.0868, 1e-3);
-  for (const double km : {0.02, 0.5, 3.3, 77.0, 1234.5, 19000.0})
-    EXPECT_NEAR(table.Gamma(km), 0.1 + 0.3 * (1 - std::exp(-std::pow(km / 250, 0.75))), 2e-6) << km;
-  EXPECT_NEAR(table.Gamma(0), 0.1, 1e-3);
-  // Between the lags of two bins linear in log h: half way from 2 to 2000 km lies 63.2 km.
-  EXPECT_NEAR(table.Spread(std::sqrt(2.0 * 2000)), 0.15, 1e-4);
-  EXPECT_NEAR(table.Spread(0.001), 0.05, 1e-6);
-  EXPECT_NEAR(table.Spread(30000), 0.2, 1e-6);
-}
-
 }  // namespace
 }  // namespace graticule

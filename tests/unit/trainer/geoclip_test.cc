@@ -122,6 +122,10 @@ TEST(StepPlaces, AreTheSameOnAnyNumberOfRanks) {
     EXPECT_EQ(one.known.batch.size(), 8u);
     EXPECT_EQ(one.known.batch_keys[3][0], 3u);
     EXPECT_EQ(one.negatives.size(), mode == std::string("per_row") ? 40u : 0u);
+    // Drawn places are shared: those near another image's own place must be left out of its row.
+    const std::vector<double>& km = one.known.candidate_km;
+    ASSERT_EQ(km.size(), mode == std::string("shared") ? one.known.candidates.size() : 0u);
+    for (size_t s = 0; s < km.size(); ++s) EXPECT_EQ(km[s], s < 5 ? 0 : config.own_km) << s;
     for (const int ranks : {2, 4}) {
       const Made other = MakeOn(ranks, config, 100);
       EXPECT_EQ(one.known.batch, other.known.batch);
