@@ -221,7 +221,8 @@ int Eval(const std::vector<std::string>& arguments) {
       "out", po::value<std::string>()->default_value(""),
       "folder to write (default: RUN/eval/SPLIT, with ten crops RUN/eval/SPLIT-ten-crops)")(
       "embeddings", list(),
-      "embedding store to use instead of the images, one per dataset folder; for a model with a frozen "
+      "embedding store to use instead of the images (repeatable, one per dataset folder); for a model with a "
+      "frozen "
       "tower")("crops", po::value<std::string>()->default_value("centre"),
                "centre, or ten: the mean of the logits of ten crops")(
       "hardest", po::value<int64_t>()->default_value(0),

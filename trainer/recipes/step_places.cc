@@ -78,83 +78,89 @@ void StepPlacesMaker::ReplaceQueue(StepPlaces& step, uint64_t first_sample) cons
   }
 }
 
+void StepPlacesMaker::DrawCollective(StepPlaces& step, const Batch& share, const Draws& draws,
+                                     Communicator& control) const {
+  std::vector<int64_t> index(static_cast<size_t>(share.size * bands_->slots()));
+  std::vector<double> km(index.size());
+  bands_->DrawMany(
+      share.places,
+      [&](int64_t b) {
+        return Rng(seed_, {.index = draws.own + static_cast<uint64_t>(b), .purpose = Purpose::kNegatives});
+      },
+      /*threads=*/1, index, km, NearShare(static_cast<int64_t>(draws.step)));
+  const bool shared = config_.mode == "shared";
+  if (shared) index = SharedUnion(GatherCollective(index, control));
+  ContrastivePlaces& known = step.known;
+  std::vector<LatLon>& target = shared ? known.candidates : known.negatives;
+  for (const int64_t i : index)
+    target.push_back(i < 0 ? kNowhere : gallery_->places()[static_cast<size_t>(i)]);
+  if (!shared) {
+    step.own = bands_->slots();
+    return;
+  }
+  if (!share.keys.empty()) known.candidate_keys.resize(known.candidates.size());
+  // What one image has drawn may be another one's own place.
+  known.candidate_km.resize(known.candidates.size() - index.size(), 0);
+  known.candidate_km.resize(known.candidates.size(), config_.own_km);
+}
+
+void StepPlacesMaker::Encode(StepPlaces& step, const Batch& share, const Draws& draws, int rank) const {
+  const GpsNoise near{config_.noise_m, config_.noise_in_degrees},
+      far{config_.queue_noise_m, config_.noise_in_degrees};
+  const auto add = [&](LatLon place, const GpsNoise& noise, const RngKey& key) {
+    Rng rng(seed_, key);
+    const double north = rng.Normal(), east = rng.Normal();
+    step.encode.push_back(WithNoise(Encodable(place), noise, north, east));
+  };
+  for (size_t b = 0; b < share.places.size(); ++b)
+    add(share.places[b], near, {.index = draws.own + b, .purpose = Purpose::kPlaceNoise});
+  for (int64_t s = rank * step.slice; s < (rank + 1) * step.slice; ++s) {
+    add(step.known.candidates[static_cast<size_t>(s)], far,
+        {.epoch = static_cast<uint64_t>(s), .index = draws.step, .purpose = Purpose::kQueueNoise});
+  }
+  const auto own = static_cast<size_t>(step.own);
+  for (size_t i = 0; i < step.known.negatives.size(); ++i) {
+    add(step.known.negatives[i], far,
+        {.epoch = i % own, .index = draws.own + i / own, .view = 1, .purpose = Purpose::kPlaceNoise});
+  }
+}
+
 StepPlaces StepPlacesMaker::MakeCollective(const Batch& share, int64_t first_sample, const GpsQueue& queue,
                                            Communicator& control) const {
   StepPlaces step;
   step.samples = share.size;
+  ContrastivePlaces& known = step.known;
+  const bool keyed = !share.keys.empty();
   std::vector<Item> mine(static_cast<size_t>(share.size));
   for (size_t b = 0; b < mine.size(); ++b) {
     mine[b].place = share.places[b];
-    if (!share.keys.empty())
-      mine[b].keys = {share.keys[b].place, share.keys[b].author, share.keys[b].sequence};
+    if (keyed) mine[b].keys = {share.keys[b].place, share.keys[b].author, share.keys[b].sequence};
   }
   for (const Item& item : GatherCollective(mine, control)) {
-    step.known.batch.push_back(item.place);
-    if (!share.keys.empty()) step.known.batch_keys.push_back(item.keys);
+    known.batch.push_back(item.place);
+    if (keyed) known.batch_keys.push_back(item.keys);
   }
-  const auto first = static_cast<uint64_t>(first_sample);
-  const uint64_t own_first = first + static_cast<uint64_t>(control.rank() * share.size);
-  const GpsNoise near{config_.noise_m, config_.noise_in_degrees},
-      far{config_.queue_noise_m, config_.noise_in_degrees};
-  const auto noisy = [](LatLon place, const GpsNoise& noise, Rng rng) {
-    const double north = rng.Normal(), east = rng.Normal();
-    return WithNoise(Encodable(place), noise, north, east);
-  };
-  for (size_t b = 0; b < mine.size(); ++b)
-    step.encode.push_back(
-        noisy(mine[b].place, near, Rng(seed_, {.index = own_first + b, .purpose = Purpose::kPlaceNoise})));
 
-  // What all images share: the queue, and in mode shared what any image has drawn.
-  step.known.candidates = queue.places();
-  if (!share.keys.empty()) step.known.candidate_keys = queue.keys();
+  const auto first = static_cast<uint64_t>(first_sample);
+  const Draws draws{first, first + static_cast<uint64_t>(control.rank() * share.size)};
+  known.candidates = queue.places();
+  if (keyed) known.candidate_keys = queue.keys();
   if (index_ != nullptr) ReplaceQueue(step, first);
-  std::vector<LatLon> drawn;
-  if (bands_ != nullptr) {
-    std::vector<int64_t> index(static_cast<size_t>(share.size * bands_->slots()));
-    std::vector<double> km(index.size());
-    bands_->DrawMany(
-        share.places,
-        [&](int64_t b) {
-          return Rng(seed_, {.index = own_first + static_cast<uint64_t>(b), .purpose = Purpose::kNegatives});
-        },
-        /*threads=*/1, index, km, NearShare(first_sample));
-    const bool shared = config_.mode == "shared";
-    if (shared) index = SharedUnion(GatherCollective(index, control));
-    std::vector<LatLon>& target = shared ? step.known.candidates : drawn;
-    for (const int64_t i : index)
-      target.push_back(i < 0 ? kNowhere : gallery_->places()[static_cast<size_t>(i)]);
-    if (shared && !share.keys.empty()) step.known.candidate_keys.resize(step.known.candidates.size());
-    // What one image has drawn may be another one's own place.
-    if (shared) {
-      step.known.candidate_km.resize(step.known.candidates.size() - index.size(), 0);
-      step.known.candidate_km.resize(step.known.candidates.size(), config_.own_km);
-    }
-    if (!shared) step.own = bands_->slots();
-  }
+  if (bands_ != nullptr) DrawCollective(step, share, draws, control);
+
   const int64_t world = control.world_size();
-  step.slice = (std::ssize(step.known.candidates) + world - 1) / world;
-  step.known.candidates.resize(static_cast<size_t>(step.slice * world), kNowhere);
-  if (!step.known.candidate_keys.empty()) step.known.candidate_keys.resize(step.known.candidates.size());
-  if (!step.known.candidate_km.empty()) step.known.candidate_km.resize(step.known.candidates.size(), 0);
-  for (int64_t s = control.rank() * step.slice; s < (control.rank() + 1) * step.slice; ++s) {
-    step.encode.push_back(noisy(
-        step.known.candidates[static_cast<size_t>(s)], far,
-        Rng(seed_, {.epoch = static_cast<uint64_t>(s), .index = first, .purpose = Purpose::kQueueNoise})));
-  }
-  for (size_t i = 0; i < drawn.size(); ++i) {
-    const RngKey key{.epoch = i % static_cast<size_t>(step.own),
-                     .index = own_first + i / static_cast<size_t>(step.own),
-                     .view = 1,
-                     .purpose = Purpose::kPlaceNoise};
-    step.encode.push_back(noisy(drawn[i], far, Rng(seed_, key)));
-  }
-  step.known.negatives = std::move(drawn);
+  step.slice = (std::ssize(known.candidates) + world - 1) / world;
+  known.candidates.resize(static_cast<size_t>(step.slice * world), kNowhere);
+  if (!known.candidate_keys.empty()) known.candidate_keys.resize(known.candidates.size());
+  if (!known.candidate_km.empty()) known.candidate_km.resize(known.candidates.size(), 0);
+  Encode(step, share, draws, control.rank());
+
   for (int64_t row = 0; needs_draws_ && row < share.size * views_; ++row) {
-    Rng rng(seed_, {.index = own_first + static_cast<uint64_t>(row / views_),
+    Rng rng(seed_, {.index = draws.own + static_cast<uint64_t>(row / views_),
                     .view = static_cast<uint32_t>(row % views_),
                     .purpose = Purpose::kTriplet});
-    step.known.draws.push_back(rng.Uniform());
-    step.known.draws.push_back(rng.Uniform());
+    known.draws.push_back(rng.Uniform());
+    known.draws.push_back(rng.Uniform());
   }
   return step;
 }

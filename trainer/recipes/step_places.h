@@ -38,6 +38,12 @@ class StepPlacesMaker {
                             Communicator& control) const;
 
  private:
+  // Where the keys of draws begin: samples of the run before the step, and before this rank's share of it.
+  struct Draws {
+    uint64_t step = 0, own = 0;
+  };
+  void DrawCollective(StepPlaces& step, const Batch& share, const Draws& draws, Communicator& control) const;
+  void Encode(StepPlaces& step, const Batch& share, const Draws& draws, int rank) const;
   double NearShare(int64_t first_sample) const;
   void ReplaceQueue(StepPlaces& step, uint64_t first_sample) const;
 
