@@ -18,6 +18,11 @@ at::Tensor Softplus(const at::Tensor& x) { return at::softplus(x, 1, 40); }
 
 at::Tensor Column(const at::Tensor& statistics_RK, int64_t k) { return statistics_RK.narrow(1, k, 1); }
 
+// What multiplies the logits: beta itself, or 2 beta / s, which multiplies cosines whatever s has become.
+at::Tensor BetaOn(const RowBlock& rows, double beta, bool on_cosine) {
+  return on_cosine ? 2 * beta / rows.scale : at::full_like(rows.scale, beta);
+}
+
 // InfoNCE, its debiased form (DCL), and hard-negative reweighting (HCL, weighted_add):
 //   A = LSE((1 + beta) l + u), E = LSE(beta l + u), log R = log n + A - E,
 //   N = max{(R - tau n e^{l+}) / (1 - tau), n e^-s}, loss = softplus(log N - l+).
@@ -99,9 +104,7 @@ class Reweighted : public RowObjective {
     const float beta = beta_ > 0 ? Beta(piece).item<float>() : 0;
     return {1 + beta, both ? beta : -1};
   }
-  at::Tensor Beta(const RowBlock& rows) const {
-    return on_cosine_ ? 2 * beta_ / rows.scale : at::full_like(rows.scale, beta_);
-  }
+  at::Tensor Beta(const RowBlock& rows) const { return BetaOn(rows, beta_, on_cosine_); }
   // (one + beta) l + u
   at::Tensor Exponent(const RowBlock& rows, double one) const {
     if (beta_ == 0) {  // 0 times -inf is no number
@@ -187,9 +190,7 @@ class WeightedSeed : public RowObjective {
   bool needs_fp64() const override { return true; }
 
  private:
-  at::Tensor Beta(const RowBlock& rows) const {
-    return on_cosine_ ? 2 * beta_ / rows.scale : at::full_like(rows.scale, beta_);
-  }
+  at::Tensor Beta(const RowBlock& rows) const { return BetaOn(rows, beta_, on_cosine_); }
   at::Tensor Moved(const RowBlock& rows, const at::Tensor& log_mean, at::Tensor* weights) const {
     const at::Tensor& l = rows.negatives_RC;
     const at::Tensor none = l == -kInf;

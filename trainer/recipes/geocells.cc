@@ -1,9 +1,7 @@
 #include "trainer/recipes/geocells.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/softmax.h>
 #include <ATen/ops/tensor.h>
-#include <ATen/ops/topk.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <torch/csrc/autograd/grad_mode.h>
@@ -16,6 +14,7 @@
 #include "losses/geocell_loss.h"
 #include "models/frozen_tower.h"
 #include "trainer/optim/parameter_groups.h"
+#include "trainer/recipes/best_places.h"
 
 namespace graticule {
 namespace {
@@ -185,20 +184,7 @@ std::vector<LossTerm> GeocellsRecipe::Terms(const std::vector<at::Tensor>& outpu
 
 std::vector<std::vector<Prediction>> GeocellsRecipe::Predict(const std::vector<at::Tensor>& outputs, int k) {
   const torch::autograd::AutoGradMode no_grad(false);
-  const int64_t best = std::min<int64_t>(k, options_.cells->size());
-  const at::Tensor probability_BK = at::softmax(outputs.at(0).to(at::kFloat), 1);
-  auto [values, rows] = at::topk(probability_BK, best, 1, /*largest=*/true, /*sorted=*/true);
-  values = values.to(at::kCPU).contiguous();
-  rows = rows.to(at::kCPU).contiguous();
-  std::vector<std::vector<Prediction>> predictions(static_cast<size_t>(values.size(0)));
-  const float* value = values.const_data_ptr<float>();
-  const int64_t* row = rows.const_data_ptr<int64_t>();
-  for (auto& places : predictions) {
-    for (int64_t i = 0; i < best; ++i, ++value, ++row) {
-      places.push_back({options_.cells->centres()[static_cast<size_t>(*row)], *row, *value});
-    }
-  }
-  return predictions;
+  return BestPlaces(outputs.at(0), options_.cells->centres(), k);
 }
 
 std::vector<ParameterGroup> GeocellsRecipe::Groups() {

@@ -11,6 +11,7 @@
 #include "models/frozen_tower.h"
 #include "trainer/cuda_module.h"
 #include "trainer/optim/parameter_groups.h"
+#include "trainer/recipes/best_places.h"
 
 namespace graticule {
 namespace {
@@ -151,19 +152,8 @@ at::Tensor GeoclipRecipe::GalleryRows() {
 
 std::vector<std::vector<Prediction>> GeoclipRecipe::Predict(const std::vector<at::Tensor>& outputs, int k) {
   const torch::autograd::AutoGradMode no_grad(false);
-  const int64_t best = std::min<int64_t>(k, options_.gallery->size());
   const at::Tensor logits = at::matmul(outputs.at(0), GalleryRows()) * logit_scale_.exp();
-  auto [values, rows] = at::topk(at::softmax(logits, 1), best, 1, /*largest=*/true, /*sorted=*/true);
-  values = values.to(at::kCPU).contiguous();
-  rows = rows.to(at::kCPU).contiguous();
-  std::vector<std::vector<Prediction>> predictions(static_cast<size_t>(values.size(0)));
-  const float* value = values.const_data_ptr<float>();
-  const int64_t* row = rows.const_data_ptr<int64_t>();
-  for (auto& places : predictions) {
-    for (int64_t i = 0; i < best; ++i, ++value, ++row)
-      places.push_back({options_.gallery->places()[static_cast<size_t>(*row)], *row, *value});
-  }
-  return predictions;
+  return BestPlaces(logits, options_.gallery->places(), k);
 }
 
 std::string GeoclipRecipe::State() const { return options_.variogram ? StateOf(*options_.variogram) : "{}"; }
