@@ -52,24 +52,29 @@ std::vector<Row> PredictShare(Recipe& recipe, Loader& loader, const PredictOptio
 
 }  // namespace
 
-std::vector<RecordPrediction> PredictDatasetCollective(Recipe& recipe, std::shared_ptr<const Dataset> dataset,
-                                                       const PredictOptions& options, Communicator& control,
-                                                       int64_t* unreadable) {
-  const int64_t records = options.samples > 0 ? std::min(options.samples, dataset->size()) : dataset->size();
+LoaderOptions InOrder(const Dataset& dataset, const PredictOptions& options, int rank, int world_size) {
   LoaderOptions loading;
-  loading.rank = control.rank();
-  loading.world_size = control.world_size();
+  loading.rank = rank;
+  loading.world_size = world_size;
   loading.shuffle = false;
   loading.drop_last = false;
-  loading.epoch_samples = records;
   loading.threads = options.threads;
   loading.augment = options.augment;
   loading.views = options.augment.kind == "ten_crop" ? kTenCrops : 1;
   loading.embeddings = options.embeddings;
   if (options.embeddings != nullptr) loading.views = options.embeddings->plan().views;
   // A pass holds so many images, whatever record they belong to.
-  loading.global_batch = std::max<int64_t>(1, options.rank_batch / loading.views) * control.world_size();
-  loading.max_bad = dataset->size();  // they are counted, and an evaluation is of use without them
+  loading.global_batch = std::max<int64_t>(1, options.rank_batch / loading.views) * world_size;
+  loading.max_bad = dataset.size();  // they are counted, and an evaluation is of use without them
+  return loading;
+}
+
+std::vector<RecordPrediction> PredictDatasetCollective(Recipe& recipe, std::shared_ptr<const Dataset> dataset,
+                                                       const PredictOptions& options, Communicator& control,
+                                                       int64_t* unreadable) {
+  const int64_t records = options.samples > 0 ? std::min(options.samples, dataset->size()) : dataset->size();
+  LoaderOptions loading = InOrder(*dataset, options, control.rank(), control.world_size());
+  loading.epoch_samples = records;
   HostAllocator& memory = options.cuda != nullptr ? options.cuda->PinnedAllocator() : PageableAllocator();
   const auto loader = Loader::Create(dataset, loading, memory);
   const std::vector<Row> mine = PredictShare(recipe, *loader, options);
@@ -95,16 +100,10 @@ std::vector<RecordPrediction> PredictDatasetCollective(Recipe& recipe, std::shar
 EncodedSample EncodeSample(Recipe& recipe, std::shared_ptr<const Dataset> dataset,
                            const PredictOptions& options, int64_t count) {
   const torch::autograd::AutoGradMode no_grad(false);
-  LoaderOptions loading;
+  LoaderOptions loading = InOrder(*dataset, options, 0, 1);
+  loading.shuffle = loading.drop_last = true;  // a random part, and whole batches
   loading.epoch_samples = std::min(count, dataset->size());
-  loading.threads = options.threads;
-  loading.augment = options.augment;
-  loading.embeddings = options.embeddings;
-  loading.views = options.embeddings != nullptr        ? options.embeddings->plan().views
-                  : options.augment.kind == "ten_crop" ? kTenCrops
-                                                       : 1;
-  loading.global_batch = std::clamp<int64_t>(options.rank_batch / loading.views, 1, loading.epoch_samples);
-  loading.max_bad = dataset->size();
+  loading.global_batch = std::min(loading.global_batch, loading.epoch_samples);
   HostAllocator& memory = options.cuda != nullptr ? options.cuda->PinnedAllocator() : PageableAllocator();
   const auto loader = Loader::Create(dataset, loading, memory);
   EncodedSample sample;

@@ -14,6 +14,7 @@
 #include "data/data_config.h"
 #include "data/dataset.h"
 #include "data/embedding/embedding_store.h"
+#include "data/loader/loader.h"
 #include "trainer/eval/metrics.h"
 #include "trainer/recipe.h"
 
@@ -35,6 +36,9 @@ struct RecordPrediction {
   int64_t record = -1;
   Prediction best;
 };
+
+// How a loader serves every record once, as evaluation sees it.
+LoaderOptions InOrder(const Dataset& dataset, const PredictOptions& options, int rank, int world_size);
 
 // Collective. Rank 0 gets all rows in dataset order, the others none. Records whose image cannot be read have
 // no row; `unreadable` counts them (all ranks).

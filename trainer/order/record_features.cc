@@ -17,21 +17,6 @@ namespace {
 
 constexpr int64_t kPlacesAtOnce = 8192;
 
-LoaderOptions Reading(const Dataset& dataset, const PredictOptions& options, int rank, int world_size) {
-  LoaderOptions loading;
-  loading.rank = rank;
-  loading.world_size = world_size;
-  loading.shuffle = false;
-  loading.drop_last = false;
-  loading.threads = options.threads;
-  loading.augment = options.augment;
-  loading.embeddings = options.embeddings;
-  if (options.embeddings != nullptr) loading.views = options.embeddings->plan().views;
-  loading.global_batch = std::max<int64_t>(1, options.rank_batch / loading.views) * world_size;
-  loading.max_bad = dataset.size();
-  return loading;
-}
-
 // [B, D] of a batch.
 at::Tensor EncodeImages(Recipe& recipe, const Batch& batch, const PredictOptions& options) {
   const StagedInput staged = StageInput(batch, options.device, options.cuda);
@@ -65,7 +50,7 @@ RecordFeatures FeaturesOfShare(Recipe& recipe, std::shared_ptr<const Dataset> da
                                const PredictOptions& options, int rank, int world_size) {
   const at::NoGradGuard no_grad;
   HostAllocator& memory = options.cuda != nullptr ? options.cuda->PinnedAllocator() : PageableAllocator();
-  const auto loader = Loader::Create(dataset, Reading(*dataset, options, rank, world_size), memory);
+  const auto loader = Loader::Create(dataset, InOrder(*dataset, options, rank, world_size), memory);
   RecordFeatures features;
   features.places_ND = EncodePlaces(recipe, *dataset, options.device);
   std::vector<at::Tensor> parts = {features.places_ND.narrow(0, 0, 0)};
