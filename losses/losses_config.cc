@@ -35,7 +35,9 @@ void LossConfig::Bind(Section& s) {
     if (use.starts_with("beta") && (!hardens || contrastive.beta_on != "logit" || contrastive.beta == 0))
       return "pair.use " + use +
              " needs kind weighted_add, or hcl with detach, beta_on logit and a beta above 0";
-    return "";
+    if (!use.starts_with("seed")) return "";
+    const std::string parent = use == "seed2" || use == "seed4" ? "weighted_seed" : "infonce";
+    return kind == parent ? "" : "pair.use " + use + " is for kind " + parent + ", not " + kind;
   });
   s.Check([this]() -> std::string {
     return kind != "geocells" || weights.geocell > 0

@@ -1,10 +1,9 @@
 """Tensors of a safetensors file as flat lists, for tests that run without NumPy."""
-import array
 import json
 import pathlib
 import struct
 
-CODES = {"F32": "f", "F64": "d", "I64": "q"}
+CODES = {"F16": "e", "F32": "f", "F64": "d", "I64": "q"}
 
 
 def load(path):
@@ -15,5 +14,6 @@ def load(path):
     tensors = {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
-        tensors[name] = array.array(CODES[entry["dtype"]], data[8 + size + begin:8 + size + end]).tolist()
+        values = struct.iter_unpack("<" + CODES[entry["dtype"]], data[8 + size + begin:8 + size + end])
+        tensors[name] = [value for value, in values]
     return tensors

@@ -56,7 +56,8 @@ class Recipe {
   // Host-side: the weight (denominator contribution) of each term for this batch, by term name, from labels
   // alone.
   virtual std::map<std::string, double> Weights(const Batch& batch) const = 0;
-  // On the device. Returns the recipe's outputs for Terms / Predict.
+  // On the device. Returns the recipe's outputs for Terms / Predict; where terms are not additive, only the
+  // first has a graph.
   virtual std::vector<at::Tensor> Encode(const EncoderInput& input) = 0;
   // What EncoderInput::embeddings_BD must hold ("mean_tokens") and of which tower (models/frozen_tower.h).
   virtual std::string TowerOutputName() const = 0;

@@ -41,13 +41,26 @@ void TripletConfig::Bind(Section& s) {
            "the near and the far half of the places");
 }
 
+bool PairConfig::NeedsFeatures() const {
+  return use.starts_with("seed") || (use == "logit" && kappa_hard > 0);
+}
+
 void PairConfig::Bind(Section& s) {
-  s.Choice("use", &use, {"none", "logit", "beta", "beta_near"},
-           "near pairs count less (logit), are not hardened (beta), or are alone hardened (beta_near)");
+  s.Choice(
+      "use", &use, {"none", "logit", "beta", "beta_near", "seed1", "seed2", "seed3", "seed4", "seed5"},
+      "near pairs count less (logit), are not hardened (beta), or are alone hardened (beta_near); or one "
+      "of the thesis' ways, for parity (docs/CONTRASTIVE.md)");
   s.Field("file", &file,
           {.help = "variogram.json, from `graticule variogram` over the training split",
            .on_resume = OnResume::kWarn});
-  s.Field("kappa", &kappa, {.help = "use: logit; by how much nearest pairs count less", .min = 0, .max = 4});
+  s.Field(
+      "kappa_false", &kappa_false,
+      {.help = "use: logit; by how much near pairs, likely false negatives, count less", .min = 0, .max = 4});
+  s.Field("kappa_hard", &kappa_hard,
+          {.help = "use: logit; by how much far pairs count more that look more alike than expected; above 0 "
+                   "the queue keeps image features",
+           .min = 0,
+           .max = 4});
   s.Check([this]() -> std::string {
     return use != "none" && file.empty() ? "file is missing: pair.use " + use + " needs a variogram" : "";
   });

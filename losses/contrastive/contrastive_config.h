@@ -27,9 +27,12 @@ struct TripletConfig {
 
 // What a variogram of the tower's embeddings does to pairs (pair_curve.h).
 struct PairConfig {
-  std::string use = "none";  // or "logit", "beta", "beta_near"
+  std::string use = "none";  // or "logit", "beta", "beta_near", "seed1" .. "seed5"
   std::string file;          // variogram.json
-  double kappa = 2;          // logit: how much less a near pair counts
+  // logit: how much less a near pair counts, and how much more a far one that looks alike.
+  double kappa_false = 2, kappa_hard = 0;
+  // Whether it asks how alike the images of a pair are.
+  bool NeedsFeatures() const;
   void Bind(Section& s);
 };
 

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "losses/contrastive/gather_rows.h"
 #include "losses/contrastive/row_pass.h"
 
 namespace graticule {
@@ -45,23 +46,6 @@ at::Tensor WithGradients(const at::Tensor& sum, const std::array<at::Tensor, kIn
   return Precomputed::apply(at::TensorList(wanted), sum, known);
 }
 
-DType DTypeOf(const at::Tensor& t) {
-  GRATICULE_CHECK(t.scalar_type() == at::kFloat || t.scalar_type() == at::kDouble);
-  return t.scalar_type() == at::kFloat ? DType::kF32 : DType::kF64;
-}
-
-at::Tensor GatherCollective(const at::Tensor& own, Communicator& comm, StreamHandle stream) {
-  if (comm.world_size() == 1) return own;
-  const at::Tensor send = own.contiguous();
-  std::vector<int64_t> shape = send.sizes().vec();
-  shape[0] *= comm.world_size();
-  at::Tensor all = at::empty(shape, send.options());
-  comm.AllGather(send.const_data_ptr(), all.mutable_data_ptr(), static_cast<size_t>(send.numel()),
-                 DTypeOf(send), stream)
-      ->WaitOn(stream);
-  return all;
-}
-
 at::Tensor ZerosFor(const at::Tensor& input, at::ScalarType type) {
   if (!input.defined() || !input.requires_grad()) return {};
   return at::zeros(input.sizes(), input.options().dtype(type).requires_grad(false));
@@ -94,13 +78,18 @@ ContrastiveSums ContrastiveLoss::SumCollective(const ContrastiveRows& rows, cons
 
   const bool two_ways = config_.gps_to_image > 0;
   const bool at_once = two_ways && world == 1 && views == 1 && objective_->sums_merge() && pair_ == nullptr;
-  const at::Tensor all_places = GatherCollective(own, comm, stream);
+  const at::Tensor all_places = GatherRowsCollective(own, comm, stream);
   const at::Tensor all_candidates =
-      slice > 0 ? GatherCollective(plain(rows.candidates_SD), comm, stream) : at::Tensor();
-  const at::Tensor all_images = world > 1 || two_ways ? GatherCollective(images, comm, stream) : images;
+      slice > 0 ? GatherRowsCollective(plain(rows.candidates_SD), comm, stream) : at::Tensor();
+  const at::Tensor all_images = world > 1 || two_ways ? GatherRowsCollective(images, comm, stream) : images;
 
-  const PairPlaces batch = PairPlaces::Of(places.batch, places.batch_keys, config_.mask, 0, device);
-  const PairPlaces per_image = batch.Repeat(views);
+  PairPlaces batch = PairPlaces::Of(places.batch, places.batch_keys, config_.mask, 0, device);
+  PairPlaces per_image = batch.Repeat(views);
+  if (needs_features()) {
+    per_image.features_NF = places.image_features.to(type);
+    GRATICULE_CHECK(per_image.features_NF.size(0) == per_image.size());
+    batch.features_NF = per_image.features_NF.unflatten(0, {-1, views}).select(1, 0);
+  }
   RowPassShared shared;
   shared.objective = objective_.get();
   shared.pair = pair_.get();
@@ -127,9 +116,13 @@ ContrastiveSums ContrastiveLoss::SumCollective(const ContrastiveRows& rows, cons
   image_to_place.batch_columns = world * samples;
   image_to_place.own.push_back({rank * samples, samples, gradients[1]});
   if (slice > 0) {
-    image_to_place.columns =
-        PairPlaces::Join(batch, PairPlaces::Of(places.candidates, places.candidate_keys, config_.mask, -1,
-                                               device, places.candidate_km));
+    PairPlaces candidates = PairPlaces::Of(places.candidates, places.candidate_keys, config_.mask, -1, device,
+                                           places.candidate_km);
+    if (places.candidate_features.defined()) {
+      const int64_t without = candidates.size() - places.candidate_features.size(0);
+      candidates.features_NF = at::constant_pad_nd(places.candidate_features.to(type), {0, 0, 0, without});
+    }
+    image_to_place.columns = PairPlaces::Join(batch, candidates);
     image_to_place.own.push_back({world * samples + rank * slice, slice, gradients[2]});
   }
   if (rows.negatives_BMD.defined()) {
@@ -152,7 +145,8 @@ ContrastiveSums ContrastiveLoss::SumCollective(const ContrastiveRows& rows, cons
   at::Tensor sum = image_to_place.sum();
   const auto finish = [&](RowPass& pass, const at::Tensor& all_anchors, const PairPlaces& all_rows) {
     if (world == 1 || !shared.wants_gradients) return;
-    pass.RunForeignRows(all_anchors, all_rows, GatherCollective(pass.statistics_RK(), comm, stream), rank);
+    pass.RunForeignRows(all_anchors, all_rows, GatherRowsCollective(pass.statistics_RK(), comm, stream),
+                        rank);
   };
   finish(image_to_place, all_images, per_image);
 

@@ -46,16 +46,20 @@ struct ContrastivePlaces {
   std::vector<LatLon> negatives;         // [B * M], this rank's
   std::vector<double> draws;             // [I * 2] in [0, 1), where ContrastiveLoss::needs_draws()
   std::vector<double> candidate_km;      // [W * S] or empty: rows nearer than this leave the candidate out
+  // Where ContrastiveLoss::needs_features(), the same on all ranks: unit rows of the frozen tower's output
+  // for all images [W * I, F], and for the first so many candidates; zeros: the candidate has no image.
+  at::Tensor image_features, candidate_features;
 };
 
 // Sums over this rank's rows of images; `sum` carries the graph and includes both directions with their
 // shares. Divide by the number of image rows with a place in the global batch.
 struct ContrastiveSums {
   at::Tensor sum;
-  at::Tensor correct;   // rows whose positive beats all other places of the batch
-  at::Tensor positive;  // logits of positives
-  at::Tensor left_out;  // shares of the columns that are masked
-  at::Tensor floored;   // rows at the bound (dcl, hcl)
+  at::Tensor correct;         // rows whose positive beats all other places of the batch
+  at::Tensor positive;        // logits of positives
+  at::Tensor left_out;        // shares of the columns that are masked
+  at::Tensor floored;         // rows at the bound (dcl, hcl)
+  at::Tensor largest_weight;  // of each row's negatives, an average one being 1 (weighted_*, hcl)
 };
 
 class ContrastiveLoss {
@@ -69,6 +73,7 @@ class ContrastiveLoss {
                                 Communicator& comm, StreamHandle stream = nullptr) const;
 
   bool needs_draws() const { return objective_->needs_closeness(); }
+  bool needs_features() const { return config_.pair.NeedsFeatures(); }
   bool uses_scale() const { return objective_->uses_scale(); }
   bool has_bias() const { return objective_->has_bias(); }
 

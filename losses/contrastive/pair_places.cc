@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/error.h"
 
@@ -81,7 +82,8 @@ PairPlaces PairPlaces::Of(std::span<const LatLon> places, std::span<const PairKe
 template <class Function>
 PairPlaces PairPlaces::Each(const Function& change) const {
   PairPlaces made = *this;
-  for (at::Tensor* t : {&made.unit_N3, &made.keys_NK, &made.valid_N, &made.sample_N, &made.limit_N}) {
+  for (at::Tensor* t :
+       {&made.unit_N3, &made.keys_NK, &made.valid_N, &made.sample_N, &made.limit_N, &made.features_NF}) {
     if (t->defined()) *t = change(*t);
   }
   return made;
@@ -121,6 +123,12 @@ PairPlaces PairPlaces::Join(const PairPlaces& a, const PairPlaces& b) {
     };
     all.limit_N = at::cat({limits(a), limits(b)});
   }
+  if (a.features_NF.defined()) {
+    all.features_NF =
+        at::cat({a.features_NF, b.features_NF.defined()
+                                    ? b.features_NF
+                                    : at::zeros({b.size(), a.features_NF.size(1)}, a.features_NF.options())});
+  }
   all.all_valid = a.all_valid && b.all_valid;
   all.several_views = a.several_views || b.several_views;
   return all;
@@ -128,6 +136,13 @@ PairPlaces PairPlaces::Join(const PairPlaces& a, const PairPlaces& b) {
 
 at::Tensor Closeness(const PairPlaces& rows, const PairPlaces& columns) {
   return at::mm(rows.unit_N3, columns.unit_N3.t());
+}
+
+at::Tensor FeatureDistance(const PairPlaces& rows, const PairPlaces& columns) {
+  const auto no_image = [](const PairPlaces& items) { return items.features_NF.abs().amax(1) == 0; };
+  return (1 - at::mm(rows.features_NF, columns.features_NF.t()))
+      .masked_fill_(no_image(rows).unsqueeze(1).logical_or(no_image(columns)),
+                    std::numeric_limits<double>::quiet_NaN());
 }
 
 at::Tensor LeftOut(const PairPlaces& rows, const PairPlaces& columns, const at::Tensor& closeness_RC) {

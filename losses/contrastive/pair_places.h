@@ -1,10 +1,11 @@
-// Where anchors and columns lie, and which pairs of them are no negatives: false negatives (too near, same
-// place, same author, same sequence), padding, and other views of the anchor itself.
+// What is known of anchors and columns besides their embeddings: where they lie and how their images look;
+// and which pairs of them are no negatives: false negatives (too near, same place, same author, same
+// sequence), padding, and other views of the anchor itself.
 //
 // Computed block by block inside the loss, so that no matrix over the batch is ever kept. Distances in fp64
 // on a sphere of 6371.0088 km. On the device that they were made for. Pure.
 //
-// Legend: N items, K keys in use.
+// Legend: N items, K keys in use, F width of the frozen tower's output.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -32,6 +33,8 @@ struct PairPlaces {
   at::Tensor sample_N;  // int64, the global sample; -1: none
   // fp64: closer than this (as a closeness) to a row it is no negative of it; undefined: never.
   at::Tensor limit_N;
+  // Unit rows, what the tower makes of the item's image; zeros: it has none. Undefined: nobody asks.
+  at::Tensor features_NF;
   bool all_valid = true;
   bool several_views = false;  // two items may be of one sample
 
@@ -55,6 +58,9 @@ struct PairPlaces {
 
 // cos of the angle between places, fp64 [R, C].
 at::Tensor Closeness(const PairPlaces& rows, const PairPlaces& columns);
+
+// 1 - cos of the features, [R, C] in their type; NaN where the row or the column has no image.
+at::Tensor FeatureDistance(const PairPlaces& rows, const PairPlaces& columns);
 
 // bool [R, C]: the column is no negative of the row; undefined where that holds for no pair. It may be true
 // at the positive. closeness_RC: Closeness of them, where the caller has it.

@@ -23,6 +23,11 @@ at::Tensor BetaOn(const RowBlock& rows, double beta, bool on_cosine) {
   return on_cosine ? 2 * beta / rows.scale : at::full_like(rows.scale, beta);
 }
 
+// Of weights e^top / mean e^exponent, log_sum that of all exponents; 0 without a negative.
+at::Tensor LargestWeight(const RowBlock& rows, const at::Tensor& top_R, const at::Tensor& log_sum_R) {
+  return at::where(rows.count_R > 0, (top_R - log_sum_R).exp() * rows.count_R, 0.0);
+}
+
 // InfoNCE, its debiased form (DCL), and hard-negative reweighting (HCL, weighted_add):
 //   A = LSE((1 + beta) l + u), E = LSE(beta l + u), log R = log n + A - E,
 //   N = max{(R - tau n e^{l+}) / (1 - tau), n e^-s}, loss = softplus(log N - l+).
@@ -32,7 +37,16 @@ class Reweighted : public RowObjective {
   Reweighted(double beta, bool on_cosine, double tau_plus, bool detach)
       : beta_(beta), on_cosine_(on_cosine), tau_plus_(tau_plus), detach_(detach) {}
 
-  RowLoss Forward(const RowBlock& rows) const override { return FromLogSums(rows, LogSums(rows, 1)); }
+  RowLoss Forward(const RowBlock& rows) const override {
+    const at::Tensor sums = LogSums(rows, 1);
+    RowLoss loss = FromLogSums(rows, sums);
+    if (beta_ > 0) {
+      const at::Tensor top = rows.pairs.log_weights_RC.defined() ? Exponent(rows, 0).amax(1)
+                                                                 : rows.negatives_RC.amax(1) * Beta(rows);
+      loss.largest_weight_R = LargestWeight(rows, top, sums.select(1, 1));
+    }
+    return loss;
+  }
 
   bool sums_merge() const override { return true; }
   at::Tensor LogSums(const RowBlock& piece, int64_t dim) const override {
@@ -96,9 +110,9 @@ class Reweighted : public RowObjective {
   }
 
  private:
-  bool Plain(const RowBlock& rows) const { return beta_ == 0 && !rows.log_weights_RC.defined(); }
+  bool Plain(const RowBlock& rows) const { return beta_ == 0 && !rows.pairs.log_weights_RC.defined(); }
   bool Fused(const RowBlock& piece) const {
-    return CpuSumsApply(piece.negatives_RC) && !piece.log_weights_RC.defined();
+    return CpuSumsApply(piece.negatives_RC) && !piece.pairs.log_weights_RC.defined();
   }
   Slopes SlopesOf(const RowBlock& piece, bool both) const {
     const float beta = beta_ > 0 ? Beta(piece).item<float>() : 0;
@@ -111,10 +125,10 @@ class Reweighted : public RowObjective {
       const at::Tensor base =
           one > 0 ? rows.negatives_RC
                   : at::where(rows.negatives_RC == -kInf, -kInf, at::zeros_like(rows.negatives_RC));
-      return rows.log_weights_RC.defined() ? base + rows.log_weights_RC : base;
+      return rows.pairs.log_weights_RC.defined() ? base + rows.pairs.log_weights_RC : base;
     }
     at::Tensor exponent = rows.negatives_RC * (Beta(rows) + one);
-    return rows.log_weights_RC.defined() ? exponent.add_(rows.log_weights_RC) : exponent;
+    return rows.pairs.log_weights_RC.defined() ? exponent.add_(rows.pairs.log_weights_RC) : exponent;
   }
 
   const double beta_;
@@ -133,9 +147,9 @@ class DistanceBeta : public Reweighted {
     const at::Tensor mean = at::logsumexp(rows.negatives_RC, 1) - rows.count_R.log();
     const at::Tensor centre = at::where(rows.count_R > 0, mean, 0.0).unsqueeze(1);
     const at::Tensor weights = LogWeights(rows, centre);
-    const at::Tensor sums =
-        at::stack({at::logsumexp(weights + rows.negatives_RC, 1), at::logsumexp(weights, 1)}, 1);
-    RowLoss loss = FromLogSums(rows, sums);
+    const at::Tensor log_sum = at::logsumexp(weights, 1);
+    RowLoss loss = FromLogSums(rows, at::stack({at::logsumexp(weights + rows.negatives_RC, 1), log_sum}, 1));
+    loss.largest_weight_R = LargestWeight(rows, weights.amax(1), log_sum);
     loss.statistics_RK = at::cat({loss.statistics_RK, centre}, 1);
     return loss;
   }
@@ -151,10 +165,33 @@ class DistanceBeta : public Reweighted {
  private:
   at::Tensor LogWeights(const RowBlock& rows, const at::Tensor& centre) const {
     const at::Tensor none = rows.negatives_RC == -kInf;
-    return ((rows.negatives_RC - centre) * (beta_ * rows.hardness_RC)).masked_fill_(none, -kInf);
+    return ((rows.negatives_RC - centre) * (beta_ * rows.pairs.hardness_RC)).masked_fill_(none, -kInf);
   }
 
   const double beta_;
+};
+
+// InfoNCE of logits that pairs have changed.
+class OfMovedLogits : public Reweighted {
+ public:
+  OfMovedLogits() : Reweighted(0, false, 0, true) {}
+
+  RowLoss Forward(const RowBlock& rows) const override { return Reweighted::Forward(Moved(rows)); }
+  at::Tensor Gradient(RowBlock& piece, const at::Tensor& statistics_RK) const override {
+    RowBlock moved = Moved(piece);
+    return Reweighted::Gradient(moved, statistics_RK).mul_(piece.pairs.factors_RC);
+  }
+  bool sums_merge() const override { return false; }
+
+ private:
+  static RowBlock Moved(const RowBlock& rows) {
+    const at::Tensor none = rows.negatives_RC == -kInf;  // times 0 it would be no number
+    RowBlock moved = rows;
+    moved.negatives_RC = rows.negatives_RC * rows.pairs.factors_RC;
+    if (rows.pairs.offsets_RC.defined()) moved.negatives_RC.add_(rows.pairs.offsets_RC);
+    moved.negatives_RC.masked_fill_(none, -kInf);
+    return moved;
+  }
 };
 
 // The thesis' "Weighted": a negative's weight multiplies its logit, l' = w l with
@@ -165,15 +202,17 @@ class WeightedSeed : public RowObjective {
   WeightedSeed(double beta, bool on_cosine) : beta_(beta), on_cosine_(on_cosine) {}
 
   RowLoss Forward(const RowBlock& rows) const override {
-    const at::Tensor mean = beta_ == 0
-                                ? at::zeros_like(rows.count_R)
-                                : at::logsumexp(rows.negatives_RC * Beta(rows), 1) - rows.count_R.log();
     const at::Tensor some = rows.count_R > 0;
-    const at::Tensor log_mean = at::where(some, mean, 0.0);
+    at::Tensor log_mean = at::zeros_like(rows.count_R);
+    RowLoss result;
+    if (beta_ > 0) {
+      const at::Tensor exponent = Exponent(rows), log_sum = at::logsumexp(exponent, 1);
+      log_mean = at::where(some, log_sum - rows.count_R.log(), 0.0);
+      result.largest_weight_R = LargestWeight(rows, exponent.amax(1), log_sum);
+    }
     const at::Tensor all =
         at::where(some, at::logsumexp(Moved(rows, log_mean.unsqueeze(1), nullptr), 1), -kInf);
     const at::Tensor gap = all - rows.positive_R;
-    RowLoss result;
     result.loss_R = Softplus(gap);
     result.positive_gradient_R = -at::sigmoid(gap);
     const at::Tensor norm = at::logaddexp(all, rows.positive_R);
@@ -190,11 +229,16 @@ class WeightedSeed : public RowObjective {
   bool needs_fp64() const override { return true; }
 
  private:
-  at::Tensor Beta(const RowBlock& rows) const { return BetaOn(rows, beta_, on_cosine_); }
+  at::Tensor Exponent(const RowBlock& rows) const {
+    at::Tensor beta = BetaOn(rows, beta_, on_cosine_);
+    if (!rows.pairs.hardness_RC.defined()) return rows.negatives_RC * beta;
+    beta = beta * rows.pairs.hardness_RC;  // 0 times -inf is no number
+    return (rows.negatives_RC * beta).masked_fill_(rows.negatives_RC == -kInf, -kInf);
+  }
   at::Tensor Moved(const RowBlock& rows, const at::Tensor& log_mean, at::Tensor* weights) const {
     const at::Tensor& l = rows.negatives_RC;
     const at::Tensor none = l == -kInf;
-    at::Tensor w = beta_ == 0 ? at::ones_like(l) : (l * Beta(rows) - log_mean).exp_();
+    at::Tensor w = beta_ == 0 ? at::ones_like(l) : (Exponent(rows) - log_mean).exp_();
     at::Tensor moved = (w * l).masked_fill_(none, -kInf);
     if (weights != nullptr) *weights = std::move(w);
     return moved;
@@ -310,7 +354,7 @@ at::Tensor RowObjective::GradientBothWays(RowBlock& piece, const at::Tensor& sta
   };
   RowBlock turned = piece;
   turned.negatives_RC = paired_columns(piece.negatives_RC);
-  turned.log_weights_RC = paired_columns(piece.log_weights_RC);
+  turned.pairs.log_weights_RC = paired_columns(piece.pairs.log_weights_RC);
   at::Tensor gradient = Gradient(piece, statistics_RK).mul_(share);
   gradient.narrow(1, 0, paired).add_(Gradient(turned, columns.statistics_CK).t(), columns.share);
   return gradient;
@@ -320,6 +364,7 @@ std::unique_ptr<RowObjective> MakeRowObjective(const std::string& kind, const Co
   const bool on_cosine = config.beta_on == "cosine";
   if (config.pair.use.starts_with("beta"))
     return std::make_unique<DistanceBeta>(config.beta, kind == "hcl" ? config.tau_plus : 0);
+  if (kind == "infonce" && config.pair.use.starts_with("seed")) return std::make_unique<OfMovedLogits>();
   if (kind == "infonce") return std::make_unique<Reweighted>(0, false, 0, true);
   if (kind == "dcl") return std::make_unique<Reweighted>(0, false, config.tau_plus, true);
   if (kind == "weighted_add") return std::make_unique<Reweighted>(config.beta, on_cosine, 0, true);

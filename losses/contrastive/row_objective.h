@@ -20,14 +20,20 @@
 
 namespace graticule {
 
+// What is known of pairs changes how they count (pair_curve.h). No gradient goes through it.
+struct PairEffect {
+  at::Tensor log_weights_RC;          // u, added to a negative's exponent; undefined: 0
+  at::Tensor hardness_RC;             // multiplies beta; undefined: 1
+  at::Tensor factors_RC, offsets_RC;  // a negative's logit l becomes factor l + offset; undefined: 1, 0
+};
+
 // A block of rows, or a piece of their columns.
 struct RowBlock {
-  at::Tensor negatives_RC;    // logits; -inf where a column is no negative of the row. May be overwritten
-  at::Tensor log_weights_RC;  // u, added to a negative's exponent; undefined: 0
-  at::Tensor hardness_RC;     // of each pair, multiplies beta; undefined: 1
-  at::Tensor closeness_RC;    // fp64 cosine of the angle between two places; where needs_closeness()
-  at::Tensor scale;           // s, 0-d, without graph
-  int64_t first_column = 0;   // of the piece, in the whole row
+  at::Tensor negatives_RC;  // logits; -inf where a column is no negative of the row. May be overwritten
+  PairEffect pairs;
+  at::Tensor closeness_RC;   // fp64 cosine of the angle between two places; where needs_closeness()
+  at::Tensor scale;          // s, 0-d, without graph
+  int64_t first_column = 0;  // of the piece, in the whole row
   // Of whole rows only.
   at::Tensor positive_R;  // the positive's logit
   at::Tensor count_R;     // n
@@ -45,6 +51,8 @@ struct RowLoss {
   at::Tensor positive_gradient_R;  // d loss / d logit of the positive
   at::Tensor statistics_RK;
   at::Tensor floored_R;  // bool: the bound on the negatives held; undefined: there is none
+  // Importance of the row's hardest negative, in units of an average one; undefined: all are alike.
+  at::Tensor largest_weight_R;
 };
 
 class RowObjective {

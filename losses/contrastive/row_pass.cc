@@ -38,7 +38,7 @@ int64_t RowPass::RowsPerBlock(int64_t width) const {
 
 void RowPass::RunOwnRows() {
   const at::TensorOptions doubles = anchors_RD.options().dtype(at::kDouble);
-  for (at::Tensor* total : {&sum_, &correct_, &positive_, &left_out_, &floored_})
+  for (at::Tensor* total : {&sum_, &correct_, &positive_, &left_out_, &floored_, &largest_weight_})
     *total = at::zeros({}, doubles);
   const int64_t total = anchors_RD.size(0);
   const int64_t width = columns_CD.size(0) + (extra_RMD.defined() ? extra_RMD.size(1) : 0);
@@ -68,12 +68,16 @@ void RowPass::RunOwnRows() {
   }
 }
 
-void RowPass::WeighPairs(RowBlock& block) const {
+at::Tensor RowPass::FeatureDistanceOf(const PairPlaces& here, const PairPlaces& there) const {
+  return there.features_NF.defined() ? FeatureDistance(here, there) : at::Tensor();
+}
+
+void RowPass::WeighPairs(RowBlock& block, const at::Tensor& distance_RC) const {
   if (shared_.pair == nullptr) return;
-  const at::ScalarType type = anchors_RD.scalar_type();
-  const auto own_type = [&](const at::Tensor& t) { return t.defined() ? t.to(type) : t; };
-  block.log_weights_RC = own_type(shared_.pair->LogWeights(block.closeness_RC));
-  block.hardness_RC = own_type(shared_.pair->Hardness(block.closeness_RC));
+  block.pairs = shared_.pair->Of(block.closeness_RC, distance_RC);
+  PairEffect& e = block.pairs;
+  for (at::Tensor* t : {&e.log_weights_RC, &e.hardness_RC, &e.factors_RC, &e.offsets_RC})
+    if (t->defined()) *t = t->to(anchors_RD.scalar_type());
 }
 
 RowPass::Block RowPass::Show(int64_t begin, at::Tensor logits) const {
@@ -99,13 +103,18 @@ RowPass::Block RowPass::Show(int64_t begin, at::Tensor logits) const {
   if (shared_.objective->needs_closeness() || shared_.pair != nullptr)
     block.closeness_RC = Closeness(here, columns);
   at::Tensor left_out = LeftOut(here, columns, block.closeness_RC);
+  at::Tensor distance = FeatureDistanceOf(here, columns);
   if (own_columns > 0) {
     const PairPlaces own_places = extra.Narrow(begin * own_columns, count * own_columns);
     left_out = JoinColumns(left_out, LeftOutOwn(here, own_places), count, shared_columns, own_columns);
     if (block.closeness_RC.defined())
       block.closeness_RC = at::cat({block.closeness_RC, ClosenessOwn(here, own_places)}, 1);
+    if (distance.defined()) {  // drawn places have no images
+      constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+      distance = at::cat({distance, at::full({count, own_columns}, kUnknown, distance.options())}, 1);
+    }
   }
-  WeighPairs(block);
+  WeighPairs(block, distance);
   // A sample without a place is no negative in the other direction either; its row counts nowhere.
   if (reverse_share > 0 && !rows.all_valid)
     left_out = left_out.logical_or(shown.valid.logical_not().unsqueeze(1));
@@ -142,6 +151,7 @@ void RowPass::Observe(const Block& block) {
     const at::Tensor share = 1 - block.rows.count_R.to(at::kDouble) / others.clamp_min(1);
     left_out_ += share.expand({block.count}).dot(valid);
   }
+  if (loss.largest_weight_R.defined()) largest_weight_ += loss.largest_weight_R.to(at::kDouble).dot(valid);
   if (loss.floored_R.defined()) floored_ += loss.floored_R.to(at::kDouble).dot(valid);
   if (!shared_.wants_gradients) return;
   if (!statistics_RK_.defined())
@@ -231,7 +241,7 @@ void RowPass::RunForeignRows(const at::Tensor& all_anchors, const PairPlaces& al
       piece.negatives_RC = at::mm(scaled, pieces.t());
       if (shared_.bias.defined()) piece.negatives_RC.add_(shared_.bias);
       if (shared_.pair != nullptr) piece.closeness_RC = Closeness(here, piece_places);
-      WeighPairs(piece);
+      WeighPairs(piece, FeatureDistanceOf(here, piece_places));
       const at::Tensor left_out = LeftOut(here, piece_places, piece.closeness_RC);
       if (left_out.defined()) piece.negatives_RC.masked_fill_(left_out, kNone);
       at::Tensor gradient = shared_.objective->Gradient(piece, all_statistics.narrow(0, begin, count));
@@ -248,6 +258,7 @@ ContrastiveSums RowPass::observed() const {
   sums.positive = positive_;
   sums.left_out = left_out_;
   sums.floored = floored_;
+  sums.largest_weight = largest_weight_;
   return sums;
 }
 

@@ -63,7 +63,9 @@ class RowPass {
   ContrastiveSums observed() const;  // without `sum`
 
  private:
-  void WeighPairs(RowBlock& block) const;
+  // distance_RC: of the features; undefined where nobody asks.
+  void WeighPairs(RowBlock& block, const at::Tensor& distance_RC) const;
+  at::Tensor FeatureDistanceOf(const PairPlaces& here, const PairPlaces& there) const;
   struct Block {
     int64_t begin = 0, count = 0;
     at::Tensor scaled, positive_column, valid;
@@ -87,7 +89,7 @@ class RowPass {
   // Of the other direction.
   RowBlock reverse_rows_;
   at::Tensor reverse_sums_, reverse_statistics_;
-  at::Tensor correct_, positive_, left_out_, floored_;
+  at::Tensor correct_, positive_, left_out_, floored_, largest_weight_;
 };
 
 }  // namespace graticule

@@ -101,6 +101,42 @@ class Geoclip(unittest.TestCase):
         places = [tuple(queued[i:i + 2]) for i in range(0, len(queued), 2)]
         self.assertGreater(sum(p in known for p in places), 5, "hardly a place of the queue is one of the data's")
 
+    def curve(self):
+        """A variogram by which some pairs are more alike than expected, and others less."""
+        path = self.world.folder / "by-hand.json"
+        bins = [[0, 500, 40, 0.1, 0.1, 200, 0.01, 40], [500, 20020, 40, 0.3, 0.1, 6000, 0.01, 40]]
+        path.write_text(json.dumps({"format": "graticule-variogram", "version": 1, "model": "exponential", "c0": 0.05, "c": 0.3, "a": 700.0, "rho": 2100.0, "bins": bins}))
+        return f"loss.pair.file={path}"
+
+    def test_the_queue_keeps_what_images_look_like(self):
+        ways = {"hard": ("loss.kind=infonce", "loss.pair.use=logit", "loss.pair.kappa_hard=0.5", "loss.gps_to_image=0.5", "recipe.views=2"),
+                "seed5": ("loss.kind=infonce", "loss.pair.use=seed5"), "seed2": ("loss.kind=weighted_seed", "loss.pair.use=seed2"),
+                "beta": ("loss.kind=hcl", "loss.pair.use=beta", "loss.beta=1")}
+        for way, words in ways.items():
+            words = (*words, self.curve(), "checkpoint.every_steps=3")
+            self.train(way, *words, steps=6)
+            for ranks, micro in ((2, 0), (4, 0), (2, 3)):
+                self.train(f"{way}.{ranks}.{micro}", *words, f"train.micro_batch={micro}", ranks=ranks, steps=6)
+                for a, b in zip(self.world.losses(way), self.world.losses(f"{way}.{ranks}.{micro}")):
+                    self.assertAlmostEqual(a, b, delta=1e-4 * abs(a), msg=f"{way} {ranks}")
+        state = load(self.world.checkpoint("hard", 6) / "recipe_state.safetensors")
+        slots, width = 30, len(state["gps_queue.feat"]) // 30
+        for s in range(slots):
+            self.assertAlmostEqual(norm(state["gps_queue.feat"][s * width:(s + 1) * width]), 1, delta=2e-3)
+        self.assertNotIn("gps_queue.feat", load(self.world.checkpoint("beta", 6) / "recipe_state.safetensors"))
+        plain = ("loss.kind=infonce", "loss.pair.use=logit", "loss.gps_to_image=0.5", "recipe.views=2", self.curve())
+        self.train("hard-without", *plain, steps=6)
+        self.assertNotAlmostEqual(self.world.losses("hard")[-1], self.world.losses("hard-without")[-1], places=3)
+
+        copy = self.world.folder / "hard-again"
+        subprocess.run(["cp", "-r", str(self.world.folder / "hard"), str(copy)], check=True)
+        subprocess.run(["rm", "-r", str(copy / "ckpt" / "step_00000006")], check=True)
+        (copy / "run.lock").unlink(missing_ok=True)
+        self.train("hard-again", *ways["hard"], self.curve(), "checkpoint.every_steps=3", steps=6)
+        one, again = (self.world.fingerprint(name, 6) for name in ("hard", "hard-again"))
+        self.assertEqual(one["recipe_state.safetensors"], again["recipe_state.safetensors"])
+        self.assertEqual(one["model.safetensors"], again["model.safetensors"])
+
     def test_a_trained_model_is_evaluated_exported_and_asked(self):
         self.train("whole", "loss.kind=infonce", "eval.every_steps=10", steps=40)
         run = self.world.folder / "whole"

@@ -1,13 +1,14 @@
 // contrastive_tool CASES.json
 //
 // Contrastive losses for the parity tests. CASES is a list of {in, out, ranks, block, fp64, kind,
-// gps_to_image, beta, beta_on, tau_plus, detach, mask_km, mask_same, pair, kappa, variogram (a file),
-// distance, margin, pick}. `in` holds fp64 tensors of the global batch: images [G * V, D], places [G, D],
-// log_scale [], and where there are such candidates [S, D], negatives [G, M, D], bias []; latlon [G, 2],
+// gps_to_image, beta, beta_on, tau_plus, detach, mask_km, mask_same, pair, kappa, kappa_hard, variogram (a
+// file), distance, margin, pick}. `in` holds fp64 tensors of the global batch: images [G * V, D], places [G,
+// D], log_scale [], and where there are such candidates [S, D], negatives [G, M, D], bias []; latlon [G, 2],
 // candidate_latlon [S, 2], negative_latlon [G
-// * M, 2], keys [G, 3], candidate_keys [S, 3] i64, draws [G * V, 2]. The ranks are threads that share the
-// rows out evenly. `out`: sum, correct, positive, left_out, floored (over all ranks) and d_<input> for each
-// of the first six.
+// * M, 2], keys [G, 3], candidate_keys [S, 3] i64, draws [G * V, 2], features [G * V, F],
+// candidate_features [up to S, F]. The ranks are threads that share the
+// rows out evenly. `out`: sum, correct, positive, left_out, floored, largest_weight (over all ranks) and
+// d_<input> for each of the first six.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -66,7 +67,8 @@ Tensors RunCase(const nlohmann::json& c, const Tensors& in) {
   const int ranks = c.value("ranks", 1);
   const at::ScalarType type = c.value("fp64", false) ? at::kDouble : at::kFloat;
   config.pair.use = c.value("pair", config.pair.use);
-  config.pair.kappa = c.value("kappa", config.pair.kappa);
+  config.pair.kappa_false = c.value("kappa", config.pair.kappa_false);
+  config.pair.kappa_hard = c.value("kappa_hard", 0.0);
   std::optional<VariogramCurve> curve;
   if (c.contains("variogram")) curve = ReadVariogram(c.at("variogram").get<std::string>());
   const ContrastiveLoss loss(c.at("kind"), config, c.value("block", int64_t{0}), curve);
@@ -97,6 +99,10 @@ Tensors RunCase(const nlohmann::json& c, const Tensors& in) {
       const at::Tensor& km = in.at("candidate_km");
       places.candidate_km.assign(km.const_data_ptr<double>(), km.const_data_ptr<double>() + km.numel());
     }
+    if (loss.needs_features()) {
+      places.image_features = in.at("features").to(type);
+      if (in.contains("candidate_features")) places.candidate_features = in.at("candidate_features").to(type);
+    }
     const std::vector<LatLon> negatives = LatLons(in, "negative_latlon");
     const size_t share = negatives.size() / static_cast<size_t>(ranks);
     places.negatives.assign(negatives.begin() + static_cast<std::ptrdiff_t>(share * rank),
@@ -125,6 +131,7 @@ Tensors RunCase(const nlohmann::json& c, const Tensors& in) {
     mine["positive"] = sums.positive;
     mine["left_out"] = sums.left_out;
     mine["floored"] = sums.floored;
+    mine["largest_weight"] = sums.largest_weight;
   });
   Tensors whole;
   for (const auto& [name, first] : parts[0]) {

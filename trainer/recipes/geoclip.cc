@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "losses/contrastive/gather_rows.h"
 #include "models/frozen_tower.h"
 #include "trainer/cuda_module.h"
 #include "trainer/optim/parameter_groups.h"
@@ -42,7 +43,7 @@ GeoclipRecipe::GeoclipRecipe(const GeoclipOptions& options)
       image_mlp_(MlpShape(options), SeedOf(options)),
       location_(ShapeOf(options.geoclip), SeedOf(options)),
       loss_(options.loss.kind, options.loss.contrastive, 0, options.variogram),
-      queue_(options.geoclip.negatives.queue),
+      queue_(options.geoclip.negatives.queue, FeatureWidth(), options.device),
       places_(options.geoclip.negatives, options.geoclip.views, loss_.needs_draws(), options.seed,
               options.gallery) {
   const GeoclipConfig& config = options.geoclip;
@@ -74,6 +75,11 @@ std::string GeoclipRecipe::TowerOutputName() const { return TowerOutputOf(option
 
 std::string GeoclipRecipe::TowerHash() const { return TowerSha256(tower_); }
 
+bool GeoclipRecipe::WeighsNegatives() const {
+  const std::string& kind = options_.loss.kind;
+  return (kind.starts_with("weighted") || kind == "hcl") && options_.loss.contrastive.beta > 0;
+}
+
 std::map<std::string, double> GeoclipRecipe::Weights(const Batch& batch) const {
   double rows = 0;
   for (const LatLon place : batch.places) rows += IsValid(place) ? static_cast<double>(batch.views) : 0;
@@ -82,14 +88,30 @@ std::map<std::string, double> GeoclipRecipe::Weights(const Batch& batch) const {
   if (loss_.uses_scale()) weights["scale"] = rows;
   const std::string& kind = options_.loss.kind;
   if (kind == "hcl" || kind == "dcl") weights["floored"] = rows;
+  if (WeighsNegatives()) weights["max_weight"] = rows;
   weights[kind] = rows;
   return weights;
 }
 
+int64_t GeoclipRecipe::FeatureWidth() const {
+  return loss_.needs_features() ? TowerOutputWidth(options_.model.vision, TowerOutputName()) : 0;
+}
+
 std::vector<at::Tensor> GeoclipRecipe::Encode(const EncoderInput& input) {
   if (!input.places.empty()) return {Unit(location_.Forward(input.places))};
-  if (input.embeddings_BD.defined()) return {Unit(image_mlp_.Forward(input.embeddings_BD))};
-  return {Unit(image_mlp_.Forward(TowerOutput(tower_, input.images_B3HW, TowerOutputName())))};
+  const at::Tensor features = input.embeddings_BD.defined()
+                                  ? input.embeddings_BD
+                                  : TowerOutput(tower_, input.images_B3HW, TowerOutputName());
+  std::vector<at::Tensor> outputs = {Unit(image_mlp_.Forward(features))};
+  if (loss_.needs_features()) outputs.push_back(Unit(features.detach().to(at::kFloat)));
+  return outputs;
+}
+
+void GeoclipRecipe::ShowFeaturesCollective(const at::Tensor& own_IF, Communicator& comm) {
+  const StreamHandle stream = options_.cuda != nullptr ? options_.cuda->ComputeStream() : nullptr;
+  step_.known.image_features = GatherRowsCollective(own_IF, comm, stream);
+  // What the thesis' variants put into the slots comes from the gallery.
+  if (options_.geoclip.negatives.thesis == "none") step_.known.candidate_features = queue_.features_SF();
 }
 
 std::vector<LatLon> GeoclipRecipe::PlacesCollective(const Batch& share, int64_t first_sample,
@@ -100,7 +122,8 @@ std::vector<LatLon> GeoclipRecipe::PlacesCollective(const Batch& share, int64_t 
 
 std::vector<LossTerm> GeoclipRecipe::Terms(const std::vector<at::Tensor>& outputs, const Batch& batch,
                                            Communicator& comm) {
-  const at::Tensor &images = outputs.at(0), &places = outputs.at(1);
+  const at::Tensor &images = outputs.front(), &places = outputs.back();
+  if (loss_.needs_features()) ShowFeaturesCollective(outputs.at(1), comm);
   const int64_t samples = step_.samples, slice = step_.slice, own = step_.own;
   ContrastiveRows rows;
   rows.images_ID = images;
@@ -119,6 +142,7 @@ std::vector<LossTerm> GeoclipRecipe::Terms(const std::vector<at::Tensor>& output
   if (loss_.uses_scale()) terms.push_back({"scale", logit_scale_.detach().exp() * mine, 0});
   const std::string& kind = options_.loss.kind;
   if (kind == "hcl" || kind == "dcl") terms.push_back({"floored", sums.floored, 0});
+  if (WeighsNegatives()) terms.push_back({"max_weight", sums.largest_weight, 0});
   return terms;
 }
 
@@ -126,7 +150,9 @@ void GeoclipRecipe::AfterUpdate() {
   const torch::autograd::AutoGradMode no_grad(false);
   const double max = options_.geoclip.logit_scale.max;
   if (max > 0 && logit_scale_.requires_grad()) logit_scale_.clamp_(0, std::log(max));
-  queue_.Push(step_.known.batch, step_.known.batch_keys);
+  at::Tensor features = step_.known.image_features;  // a place has those of its first view
+  if (features.defined()) features = features.unflatten(0, {std::ssize(step_.known.batch), -1}).select(1, 0);
+  queue_.Push(step_.known.batch, step_.known.batch_keys, features);
   step_ = {};
   gallery_DM_ = at::Tensor();
 }

@@ -3,8 +3,9 @@
 // with a small MLP on one side, a location tower on the other; trained by a contrastive loss over the global
 // batch, a queue of former places and drawn negatives. An image's place is the best of a gallery.
 //
-// Outputs of Encode: one tensor of unit rows [rows, D], of images or of places. The step shows Terms all
-// images of the share and what PlacesCollective asked for. Parameters beyond the tower are named
+// Outputs of Encode: unit rows [rows, D], of images or of places; of images, where loss.pair asks for them,
+// also the unit rows [rows, F] of the tower's output. The step shows Terms all images of the share and what
+// PlacesCollective asked for. Parameters beyond the tower are named
 // heads.image_mlp.*, heads.location.* (GeoCLIP's own names follow), heads.logit_scale (its logarithm) and,
 // for siglip, heads.logit_bias. Ten crops: Predict takes the mean of the crops' unit rows, which is the mean
 // of their logits. Source: GeoCLIP (arXiv 2309.16020); docs/CONTRASTIVE.md.
@@ -81,6 +82,9 @@ class GeoclipRecipe : public Recipe {
   const Gallery& gallery() const { return *options_.gallery; }
 
  private:
+  bool WeighsNegatives() const;
+  int64_t FeatureWidth() const;                                               // 0: nobody asks for features
+  void ShowFeaturesCollective(const at::Tensor& own_IF, Communicator& comm);  // to step_
   at::Tensor GalleryRows();  // [D, M] unit columns, kept until the weights change
 
   GeoclipOptions options_;

@@ -118,23 +118,30 @@ void TrainStep::WholeShareCollective(const Batch& share, int64_t first_sample, i
   const bool cached = micro != share.size;
   constexpr size_t kPlacesAtATime = 4096;
   const size_t stretch = cached ? kPlacesAtATime : std::max<size_t>(1, places.size());
-  std::vector<std::function<at::Tensor()>> images, towards;
+  std::vector<std::function<std::vector<at::Tensor>()>> images, towards;
   for (int64_t begin = 0; begin < share.size; begin += micro)
-    images.emplace_back([&, begin] { return EncodeImages(SliceBatch(share, begin, micro)).at(0); });
+    images.emplace_back([&, begin] { return EncodeImages(SliceBatch(share, begin, micro)); });
   for (size_t begin = 0; begin < places.size(); begin += stretch) {
     const std::span<const LatLon> part =
         std::span(places).subspan(begin, std::min(stretch, places.size() - begin));
-    towards.emplace_back([&, part] { return recipe_.Encode({.places = part}).at(0); });
+    towards.emplace_back([&, part] { return recipe_.Encode({.places = part}); });
   }
+  std::vector<at::Tensor> outputs;
   const auto all_of = [&](const auto& parts) {
     const torch::autograd::AutoGradMode graph(!cached);
-    std::vector<at::Tensor> rows;
-    for (const auto& encode : parts) rows.push_back(encode());
-    at::Tensor whole = rows.size() == 1 ? rows[0] : at::cat(rows);
-    return cached ? whole.detach().requires_grad_(true) : whole;
+    std::vector<std::vector<at::Tensor>> by_output;
+    for (const auto& encode : parts) {
+      std::vector<at::Tensor> made = encode();
+      by_output.resize(made.size());
+      for (size_t i = 0; i < made.size(); ++i) by_output[i].push_back(std::move(made[i]));
+    }
+    const size_t first = outputs.size();
+    for (const auto& rows : by_output) outputs.push_back(rows.size() == 1 ? rows[0] : at::cat(rows));
+    if (cached) outputs[first] = outputs[first].detach().requires_grad_(true);
+    return outputs[first];
   };
   const at::Tensor image_rows = all_of(images), place_rows = all_of(towards);
-  const std::vector<LossTerm> terms = recipe_.Terms({image_rows, place_rows}, share, data_);
+  const std::vector<LossTerm> terms = recipe_.Terms(outputs, share, data_);
   Await(sums, objective, request);
   const at::Tensor sum = Scaled(terms, objective);
   sync_.BeginBackward(!cached);
@@ -143,7 +150,7 @@ void TrainStep::WholeShareCollective(const Batch& share, int64_t first_sample, i
   const auto again = [&](const auto& parts, const at::Tensor& gradient, bool last) {
     int64_t row = 0;
     for (size_t i = 0; i < parts.size(); ++i) {
-      const at::Tensor rows = parts[i]();
+      const at::Tensor rows = parts[i]().at(0);
       sync_.BeginBackward(last && i + 1 == parts.size());
       // A frozen tower in front of a frozen head leaves nothing to send back.
       if (rows.requires_grad()) rows.backward(gradient.narrow(0, row, rows.size(0)));
