@@ -175,7 +175,8 @@ void DataConfig::Bind(Section& s) {
     return stage.empty() && stage_gb > 0 ? "data.stage_gb is set, but data.stage names no folder" : "";
   });
   s.Field("threads", &threads,
-          {.help = "decoding threads per rank; 0: CPUs in the rank's affinity mask",
+          {.help = "decoding threads per rank at most, those that the step has no need of sleep; 0: CPUs in "
+                   "the rank's affinity mask",
            .min = 0,
            .max = 1024,
            .on_resume = OnResume::kFree});

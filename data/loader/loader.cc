@@ -9,18 +9,26 @@
 #include <exception>
 #include <limits>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "base/error.h"
 #include "base/fs.h"
 #include "data/loader/sample_source.h"
+#include "data/loader/worker_pace.h"
 
 namespace graticule {
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr int64_t kForever = std::numeric_limits<int64_t>::max();
+
+double Between(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
 
 int AvailableCpus() {
   cpu_set_t set;
@@ -94,7 +102,10 @@ class RingLoader final : public Loader {
   mutable std::mutex mutex_;
   std::condition_variable work_, ready_, idle_;
   bool stop_ = false, paused_ = true;
-  int64_t busy_ = 0;                           // workers inside FillRow
+  int64_t busy_ = 0;  // workers inside FillRows
+  WorkerPace pace_;
+  double busy_s_ = 0;                          // of all workers, since the last batch was taken
+  std::optional<Clock::time_point> returned_;  // when the last batch was
   int64_t start_epoch_ = 0, start_batch_ = 0;  // where sequence 0 lies
   int64_t opened_ = 0, taken_ = 0, end_ = 0;   // sequence numbers
   LoaderStats stats_;
@@ -103,7 +114,11 @@ class RingLoader final : public Loader {
 
 RingLoader::RingLoader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options,
                        HostAllocator& memory)
-    : options_(options), source_(std::move(dataset), options), memory_(memory), ring_(options.depth) {
+    : options_(options),
+      source_(std::move(dataset), options),
+      memory_(memory),
+      ring_(options.depth),
+      pace_(options.threads > 0 ? options.threads : AvailableCpus()) {
   const int64_t batch = options_.global_batch;
   first_row_ = options_.rank * batch / options_.world_size;
   rows_ = (options_.rank + 1) * batch / options_.world_size - first_row_;
@@ -121,8 +136,7 @@ RingLoader::RingLoader(std::shared_ptr<const Dataset> dataset, const LoaderOptio
     b.month.resize(rows_);
     b.aux_B6.resize(rows_ * kAuxColumnCount);
   }
-  const int threads = options_.threads > 0 ? options_.threads : AvailableCpus();
-  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Work(); });
+  for (int i = pace_.workers(); i > 0; --i) threads_.emplace_back([this] { Work(); });
 }
 
 RingLoader::~RingLoader() {
@@ -137,7 +151,7 @@ RingLoader::~RingLoader() {
 
 // Rows are handed out batch by batch: a later batch opens only when the one before has no row left to give.
 RingLoader::Slot* RingLoader::SlotWithWork() {
-  if (paused_) return nullptr;
+  if (paused_ || busy_ >= pace_.workers()) return nullptr;
   if (opened_ > 0) {
     Slot& last = ring_[(opened_ - 1) % ring_.size()];
     if (last.state == State::kFilling && last.sequence == opened_ - 1 && last.next_row < rows_) return &last;
@@ -172,6 +186,7 @@ void RingLoader::Work() {
     const bool read_ahead = std::exchange(slot->read_ahead, false);
     ++busy_;
     lock.unlock();
+    const Clock::time_point start = Clock::now();
     std::exception_ptr failure;
     try {
       if (read_ahead) ReadAhead(*slot);
@@ -181,6 +196,7 @@ void RingLoader::Work() {
     }
     lock.lock();
     --busy_;
+    busy_s_ += Between(start, Clock::now());
     if (failure) slot->failure = failure;
     stats_.read_s += std::exchange(work->read_s, 0.0);
     stats_.decode_s += std::exchange(work->decode_s, 0.0);
@@ -230,7 +246,7 @@ void RingLoader::Seek(int64_t epoch, int64_t batch) {
 
 const Batch* RingLoader::Next() {
   if (end_ == 0 && paused_) Seek(0, 0);
-  const auto begin = std::chrono::steady_clock::now();
+  const Clock::time_point begin = Clock::now();
   std::unique_lock lock(mutex_);
   ReleaseUpTo(taken_ - std::max<int64_t>(1, static_cast<int64_t>(ring_.size()) - 1));
   if (taken_ >= end_) return nullptr;
@@ -239,8 +255,12 @@ const Batch* RingLoader::Next() {
   if (slot.failure) std::rethrow_exception(slot.failure);  // the batch stays: asking again fails again
   slot.state = State::kLent;
   ++taken_;
-  slot.batch.wait_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const Clock::time_point now = Clock::now();
+  slot.batch.wait_s = Between(begin, now);
   stats_.wait_s += slot.batch.wait_s;
+  if (returned_) pace_.Taken(Between(*returned_, begin), slot.batch.wait_s, std::exchange(busy_s_, 0.0));
+  returned_ = now;
+  work_.notify_all();  // there may be more workers now
   ++stats_.batches;
   stats_.images +=
       std::count_if(slot.batch.record.begin(), slot.batch.record.end(), [](int64_t r) { return r >= 0; });
@@ -272,6 +292,7 @@ LoaderStats RingLoader::stats() const {
   LoaderStats stats = stats_;
   stats.bad_records = source_.bad_records();
   stats.io_retries = RepeatedReads();
+  stats.workers = pace_.workers();
   stats.ready =
       std::count_if(ring_.begin(), ring_.end(), [](const Slot& slot) { return slot.state == State::kReady; });
   return stats;

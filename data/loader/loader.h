@@ -34,7 +34,7 @@ struct LoaderOptions {
   bool shuffle = true;        // false: dataset order
   int64_t epoch_samples = 0;  // 0: floor(N / global_batch) * global_batch; the tail is dropped in training
   bool drop_last = true;      // false (evaluation): the last batch is padded with position -1
-  int threads = 0;            // 0: CPUs in the affinity mask
+  int threads = 0;            // at most so many take rows; 0: CPUs in the affinity mask
   int depth = 3;              // batches in flight
   int64_t views = 1;
   int64_t max_bad = 0;  // 0: max(10, 0.1 % of records)
@@ -53,6 +53,7 @@ struct LoaderOptions {
 struct LoaderStats {
   int64_t batches = 0, images = 0, bad_records = 0;
   int64_t ready = 0;                            // batches that wait to be taken
+  int workers = 0;                              // threads that take rows now (data/loader/worker_pace.h)
   int64_t io_retries = 0;                       // of the whole process
   double wait_s = 0, read_s = 0, decode_s = 0;  // summed over workers except wait_s
 };

@@ -85,6 +85,7 @@ void RunRecord::WriteRow(int64_t step, double lr, const StepOutcome& outcome) {
                          {"samples_s", rate_.samples_s},
                          {"data_wait_frac", rate_.data_wait_frac},
                          {"data", JsonNumbers{{"ready", static_cast<double>(loader_.ready)},
+                                              {"workers", loader_.workers},
                                               {"read_s", read_s},
                                               {"decode_s", decode_s},
                                               {"repeated_reads", loader_.io_retries}}},
