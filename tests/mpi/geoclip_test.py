@@ -162,6 +162,12 @@ class Geoclip(unittest.TestCase):
             tool("graticule-train", "eval", "--model", model, "--data", self.world.folder / "data", "--split", "val", "--out", out)
             rows.append((out / "predictions.csv").read_text())
         self.assertEqual(rows[0], rows[1], "the export answers otherwise")
+        # 48 images: a batch of 32, and one that is not full.
+        told = tool("graticule-train", "eval", "--model", run, "--hardest", "48")
+        self.assertIn("hardest negatives of 48 images", told)
+        page, known = (run / "eval/val/hardest.html").read_text(), (run / "eval/val/predictions.csv").read_text().splitlines()[1:]
+        for line in known:
+            self.assertEqual(page.count(f"<figcaption>{line.split(',')[0]}<br>"), 1, line)
 
     def test_a_tau_that_amplifies_is_told(self):
         done = self.world.train("tau", *GEOCLIP, "loss.kind=hcl", "loss.tau_plus=0.1", BANDS, steps=1)

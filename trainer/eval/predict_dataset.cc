@@ -101,20 +101,18 @@ EncodedSample EncodeSample(Recipe& recipe, std::shared_ptr<const Dataset> datase
                            const PredictOptions& options, int64_t count) {
   const torch::autograd::AutoGradMode no_grad(false);
   LoaderOptions loading = InOrder(*dataset, options, 0, 1);
-  loading.shuffle = loading.drop_last = true;  // a random part, and whole batches
+  loading.shuffle = true;
   loading.epoch_samples = std::min(count, dataset->size());
-  loading.global_batch = std::min(loading.global_batch, loading.epoch_samples);
   HostAllocator& memory = options.cuda != nullptr ? options.cuda->PinnedAllocator() : PageableAllocator();
   const auto loader = Loader::Create(dataset, loading, memory);
   EncodedSample sample;
   std::vector<at::Tensor> parts;
-  for (int64_t seen = 0; seen + loading.global_batch <= loading.epoch_samples; seen += loading.global_batch) {
-    const Batch* batch = loader->Next();
+  while (const Batch* batch = loader->Next()) {
     const StagedInput staged = StageInput(*batch, options.device, options.cuda);
     const at::Tensor rows = MeanOverViews(recipe.Encode(staged.input), batch->views).at(0);
     std::vector<int64_t> known;
     for (int64_t b = 0; b < batch->size; ++b) {
-      if (!IsValid(batch->places[b])) continue;
+      if (!IsValid(batch->places[b])) continue;  // unknown, padding, or an image that cannot be read
       known.push_back(b);
       sample.records.push_back(batch->record[b]);
       sample.places.push_back(batch->places[b]);

@@ -46,7 +46,8 @@ std::vector<RecordPrediction> PredictDatasetCollective(Recipe& recipe, std::shar
                                                        const PredictOptions& options, Communicator& control,
                                                        int64_t* unreadable = nullptr);
 
-// The outputs of a random part of a dataset: about `count` records with a place and a readable image.
+// The outputs of a random part of a dataset, of all of it where it holds no more than `count` records; those
+// without a place or a readable image are left out.
 struct EncodedSample {
   at::Tensor rows_ND;  // fp32, on the model's device
   std::vector<int64_t> records;
