@@ -47,7 +47,10 @@ struct Prediction {
   LatLon place;
   int64_t cell = -1;  // row of the cell table, or of the gallery
   double probability = 0;
+  double near_probability = 0;  // summed over all places nearer than near_km to this one
 };
+// What "near" means where nobody says otherwise.
+inline constexpr double kNearKm = 25;
 
 class Recipe {
  public:
@@ -74,8 +77,9 @@ class Recipe {
   }
   // After the optimiser has changed the weights.
   virtual void AfterUpdate() {}
-  // Best places per row, most probable first, at most k.
-  virtual std::vector<std::vector<Prediction>> Predict(const std::vector<at::Tensor>& outputs, int k) = 0;
+  // Best places per row, the best first, at most k.
+  virtual std::vector<std::vector<Prediction>> Predict(const std::vector<at::Tensor>& outputs, int k,
+                                                       double near_km) = 0;
   virtual std::vector<ParameterGroup> Groups() = 0;   // trainable parameters only
   virtual std::vector<NamedTensor> Parameters() = 0;  // everything that belongs into model.safetensors
   // What else changes from step to step, the same on all ranks: recipe_state.safetensors of a checkpoint.

@@ -162,6 +162,15 @@ class Geoclip(unittest.TestCase):
             tool("graticule-train", "eval", "--model", model, "--data", self.world.folder / "data", "--split", "val", "--out", out)
             rows.append((out / "predictions.csv").read_text())
         self.assertEqual(rows[0], rows[1], "the export answers otherwise")
+        photo = self.world.folder / "photo.jpg"
+        tool("graticule-data", "data", "inspect", self.world.folder / "data", "--record", "4", "--image", photo)
+        for words, near_km in (((), 25), (("--near-km", "30000"), 30000)):
+            answers = json.loads(tool("graticule-train", "predict", "--model", run / "export", "--json", *words, photo))
+            self.assertEqual(answers["near_km"], near_km)
+            for place in answers["photos"][0]["places"]:
+                self.assertGreaterEqual(place["near_probability"], place["probability"])
+                if near_km == 30000:
+                    self.assertAlmostEqual(place["near_probability"], 1, places=5)
         # 48 images: a batch of 32, and one that is not full.
         told = tool("graticule-train", "eval", "--model", run, "--hardest", "48")
         self.assertIn("hardest negatives of 48 images", told)

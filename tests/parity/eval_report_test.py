@@ -57,7 +57,7 @@ def evaluation(tmp_path_factory):
     n, rng = 3000, np.random.default_rng(7)
     lat, lon, pred_lat, pred_lon, country, unknown = make_rows(rng, n)
     folder = tmp_path_factory.mktemp("eval")
-    lines = [f"{i} {lat[i]!r} {lon[i]!r} {pred_lat[i]!r} {pred_lon[i]!r} {i % 17} {1 / (1 + i)!r} {country[i]}"
+    lines = [f"{i} {lat[i]!r} {lon[i]!r} {pred_lat[i]!r} {pred_lon[i]!r} {i % 17} {1 / (1 + i)!r} {2 / (2 + i)!r} {country[i]}"
              .replace("np.float64(", "").replace(")", "") for i in range(n)]
     rng.shuffle(lines)
     subprocess.run([BUILD / "bin/eval_report_tool", folder], input="\n".join(lines) + "\n", text=True, check=True)
@@ -71,13 +71,14 @@ def test_predictions_are_in_record_order_with_exact_columns(evaluation):
     folder, lat, lon, pred_lat, pred_lon, country, unknown, km = evaluation
     with open(folder / "predictions.csv", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["id", "lat", "lon", "pred_lat", "pred_lon", "error_km", "cell", "probability", "country"]
+    assert list(rows[0]) == ["id", "lat", "lon", "pred_lat", "pred_lon", "error_km", "cell", "probability", "country", "probability_25km"]
     assert [row["id"] for row in rows] == [f"id{i}" for i in range(len(km))]
     for i, row in enumerate(rows):
         assert float(row["pred_lat"]) == pred_lat[i] and float(row["pred_lon"]) == pred_lon[i]
         assert row["country"] == ("" if country[i] == "-" else country[i])
         assert int(row["cell"]) == i % 17
         assert float(row["probability"]) == pytest.approx(1 / (1 + i), rel=1e-8)
+        assert float(row["probability_25km"]) == pytest.approx(2 / (2 + i), rel=1e-8)
         if unknown[i]:
             assert row["lat"] == row["lon"] == row["error_km"] == ""
         else:

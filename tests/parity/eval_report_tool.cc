@@ -1,5 +1,6 @@
-// Test tool: reads "record lat lon pred_lat pred_lon cell probability country" lines ("-" for no country,
-// "nan" for no place) from stdin and writes an evaluation into the folder given as the only argument.
+// Test tool: reads "record lat lon pred_lat pred_lon cell probability probability_25km country" lines ("-"
+// for no country, "nan" for no place) from stdin and writes an evaluation into the folder given as the only
+// argument.
 #include <iostream>
 #include <sstream>
 
@@ -14,7 +15,7 @@ int main(int argc, char** argv) {
     std::string lat, lon, country;
     EvalRow row;
     words >> row.record >> lat >> lon >> row.prediction.lat_deg >> row.prediction.lon_deg >> row.cell >>
-        row.probability >> country;
+        row.probability >> row.probability_25km >> country;
     if (!words) return 3;
     row.truth = {std::stod(lat), std::stod(lon)};
     row.id = "id" + std::to_string(row.record);

@@ -28,6 +28,7 @@ std::string ToGeoJson(std::span<const PhotoGuesses> photos) {
             {{"photo", photo.photo},
              {"rank", rank},
              {"probability", guess.probability},
+             {"near_probability", guess.near_probability},
              {"cell", guess.cell}}}});
     }
   }

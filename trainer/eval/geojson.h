@@ -1,7 +1,7 @@
 // Predicted places as a GeoJSON FeatureCollection (RFC 7946): one Point per guess, positions as [lon, lat].
 //
-// Properties: photo, rank (0 = best), probability, cell. Guesses that are not places are an Error(kNumerics).
-// Torch-free, pure.
+// Properties: photo, rank (0 = best), probability, near_probability, cell. Guesses that are not places are an
+// Error(kNumerics). Torch-free, pure.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,7 @@ struct PlaceGuess {
   LatLon place;
   int64_t cell = -1;
   double probability = 0;
+  double near_probability = 0;  // of all places near this one
 };
 
 struct PhotoGuesses {

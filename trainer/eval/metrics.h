@@ -27,7 +27,8 @@ struct EvalRow {
   LatLon prediction;
   int64_t cell = -1;  // predicted class; -1: the recipe has none
   double probability = 0;
-  std::string country;  // of the truth, ISO alpha-2; empty when unknown
+  double probability_25km = 0;  // of all places nearer than 25 km to the predicted one
+  std::string country;          // of the truth, ISO alpha-2; empty when unknown
 };
 
 inline constexpr std::array<double, 5> kThresholdsKm = {1, 25, 200, 750, 2500};

@@ -18,7 +18,7 @@ namespace {
 // What travels between ranks; same machine type on all of them.
 struct Row {
   int64_t record, cell;
-  double lat_deg, lon_deg, probability;
+  double lat_deg, lon_deg, probability, near_probability;
 };
 
 // [B * V, ...] -> [B, ...]: logits of several crops of an image are averaged.
@@ -37,12 +37,12 @@ std::vector<Row> PredictShare(Recipe& recipe, Loader& loader, const PredictOptio
     if (any) {
       const StagedInput staged = StageInput(*batch, options.device, options.cuda);
       const auto outputs = MeanOverViews(recipe.Encode(staged.input), batch->views);
-      const auto places = recipe.Predict(outputs, 1);  // waits for the device
+      const auto places = recipe.Predict(outputs, 1, kNearKm);  // waits for the device
       for (int64_t b = 0; b < batch->size; ++b) {
         if (batch->position[b] < 0) continue;  // padding, or an image that cannot be read
         const Prediction& best = places[b].at(0);
-        rows.push_back(
-            {batch->record[b], best.cell, best.place.lat_deg, best.place.lon_deg, best.probability});
+        rows.push_back({batch->record[b], best.cell, best.place.lat_deg, best.place.lon_deg, best.probability,
+                        best.near_probability});
       }
     }
     loader.Release(batch);
@@ -90,7 +90,8 @@ std::vector<RecordPrediction> PredictDatasetCollective(Recipe& recipe, std::shar
     for (size_t at = 0; at < bytes.size(); at += sizeof(Row)) {
       Row row;
       std::memcpy(&row, bytes.data() + at, sizeof(Row));
-      result.push_back({row.record, {{row.lat_deg, row.lon_deg}, row.cell, row.probability}});
+      result.push_back(
+          {row.record, {{row.lat_deg, row.lon_deg}, row.cell, row.probability, row.near_probability}});
     }
   }
   std::sort(result.begin(), result.end(), [](const auto& a, const auto& b) { return a.record < b.record; });
@@ -130,7 +131,7 @@ std::vector<EvalRow> ToEvalRows(const Dataset& dataset, const std::vector<Record
   for (const RecordPrediction& p : predictions) {
     RecordMeta meta = dataset.meta(p.record);
     rows.push_back({p.record, dataset.id(p.record), meta.place, p.best.place, p.best.cell, p.best.probability,
-                    std::move(meta.country)});
+                    p.best.near_probability, std::move(meta.country)});
   }
   return rows;
 }

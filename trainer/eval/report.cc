@@ -47,7 +47,8 @@ Json Definitions(const BootstrapOptions& options) {
                                ? fmt::format("percentile bootstrap over images, {} replicates, seed {}",
                                              options.replicates, options.seed)
                                : "not computed"},
-          {"by_country", "by the country of the truth"}};
+          {"by_country", "by the country of the truth"},
+          {"probability_25km", "summed softmax of all places nearer than 25 km to the predicted one"}};
 }
 
 std::vector<EvalRow> SortedByRecord(std::vector<EvalRow> rows) {
@@ -123,15 +124,15 @@ std::string Subtitle(const DistanceMetrics& m) {
 }  // namespace
 
 std::string PredictionsCsv(std::span<const EvalRow> rows) {
-  std::string csv = "id,lat,lon,pred_lat,pred_lon,error_km,cell,probability,country\n";
+  std::string csv = "id,lat,lon,pred_lat,pred_lon,error_km,cell,probability,country,probability_25km\n";
   for (const EvalRow& row : rows) {
     const bool known = HasPlace(row);
-    csv += fmt::format("{},{},{},{},{},{},{},{:.9g},{}\n", CsvField(row.id),
+    csv += fmt::format("{},{},{},{},{},{},{},{:.9g},{},{:.9g}\n", CsvField(row.id),
                        known ? fmt::format("{}", row.truth.lat_deg) : "",
                        known ? fmt::format("{}", row.truth.lon_deg) : "", row.prediction.lat_deg,
                        row.prediction.lon_deg,
                        known ? fmt::format("{:.6f}", HaversineKm(row.truth, row.prediction)) : "", row.cell,
-                       row.probability, CsvField(row.country));
+                       row.probability, CsvField(row.country), row.probability_25km);
   }
   return csv;
 }

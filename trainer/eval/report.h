@@ -1,10 +1,10 @@
 // What an evaluation leaves behind: eval/<set>/{predictions.csv, metrics.json, error_map.svg, error_cdf.svg}.
 //
-// predictions.csv: id, lat, lon, pred_lat, pred_lon, error_km, cell, probability, country; one line per row
-// in the order of records; error_km is empty where the place is unknown. metrics.json holds the figures
-// (names of DistanceMetrics::Named), their 95 % intervals, definitions, denominators and the hashes given
-// here. Each file is replaced atomically; one writer (rank 0). Degrees, km. Torch-free. Fails with Error from
-// the file system.
+// predictions.csv: id, lat, lon, pred_lat, pred_lon, error_km, cell, probability, country, probability_25km;
+// one line per row in the order of records; error_km is empty where the place is unknown. metrics.json holds
+// the figures (names of DistanceMetrics::Named), their 95 % intervals, definitions, denominators and the
+// hashes given here. Each file is replaced atomically; one writer (rank 0). Degrees, km. Torch-free. Fails
+// with Error from the file system.
 #pragma once
 
 #include <map>

@@ -14,7 +14,6 @@
 #include "losses/geocell_loss.h"
 #include "models/frozen_tower.h"
 #include "trainer/optim/parameter_groups.h"
-#include "trainer/recipes/best_places.h"
 
 namespace graticule {
 namespace {
@@ -107,7 +106,8 @@ GeocellsRecipe::GeocellsRecipe(const GeocellsOptions& options)
              options.random_init ? std::optional<uint64_t>(options.seed) : std::nullopt),
       soft_labels_(options.cells->centres(),
                    {options.loss.label, options.loss.tau_km, options.loss.normalise}),
-      regression_(ParseState(options.state, options.loss)) {
+      regression_(ParseState(options.state, options.loss)),
+      choice_(PlaceChoice::OfCells(options.cells->centres())) {
   const bool cls = options.model.pooling == "cls";
   tower_.Freeze(options.model.frozen_layers, /*pooler_used=*/cls, /*embeds_used=*/false);
   tower_.set_recompute(options.model.recompute);
@@ -182,9 +182,10 @@ std::vector<LossTerm> GeocellsRecipe::Terms(const std::vector<at::Tensor>& outpu
   return terms;
 }
 
-std::vector<std::vector<Prediction>> GeocellsRecipe::Predict(const std::vector<at::Tensor>& outputs, int k) {
+std::vector<std::vector<Prediction>> GeocellsRecipe::Predict(const std::vector<at::Tensor>& outputs, int k,
+                                                             double near_km) {
   const torch::autograd::AutoGradMode no_grad(false);
-  return BestPlaces(outputs.at(0), options_.cells->centres(), k);
+  return choice_.Best(outputs.at(0), k, near_km);
 }
 
 std::vector<ParameterGroup> GeocellsRecipe::Groups() {

@@ -21,6 +21,7 @@
 #include "models/model_config.h"
 #include "trainer/optim/optim_config.h"
 #include "trainer/recipe.h"
+#include "trainer/recipes/best_places.h"
 
 namespace graticule {
 
@@ -56,7 +57,8 @@ class GeocellsRecipe : public Recipe {
   std::vector<LossTerm> Terms(const std::vector<at::Tensor>& outputs, const Batch& batch,
                               Communicator& comm) override;
   bool additive() const override { return true; }
-  std::vector<std::vector<Prediction>> Predict(const std::vector<at::Tensor>& outputs, int k) override;
+  std::vector<std::vector<Prediction>> Predict(const std::vector<at::Tensor>& outputs, int k,
+                                               double near_km) override;
   std::vector<ParameterGroup> Groups() override;
   std::vector<NamedTensor> Parameters() override;
   std::string State() const override;
@@ -75,6 +77,7 @@ class GeocellsRecipe : public Recipe {
   Heads heads_;
   SoftLabels soft_labels_;
   RegressionTargets regression_;
+  PlaceChoice choice_;
 };
 
 }  // namespace graticule

@@ -12,7 +12,6 @@
 #include "models/frozen_tower.h"
 #include "trainer/cuda_module.h"
 #include "trainer/optim/parameter_groups.h"
-#include "trainer/recipes/best_places.h"
 
 namespace graticule {
 namespace {
@@ -154,7 +153,7 @@ void GeoclipRecipe::AfterUpdate() {
   if (features.defined()) features = features.unflatten(0, {std::ssize(step_.known.batch), -1}).select(1, 0);
   queue_.Push(step_.known.batch, step_.known.batch_keys, features);
   step_ = {};
-  gallery_DM_ = at::Tensor();
+  gallery_DN_ = at::Tensor();
 }
 
 at::Tensor GeoclipRecipe::Logits(const at::Tensor& images_ID, std::span<const LatLon> places) {
@@ -164,7 +163,7 @@ at::Tensor GeoclipRecipe::Logits(const at::Tensor& images_ID, std::span<const La
 }
 
 at::Tensor GeoclipRecipe::GalleryRows() {
-  if (gallery_DM_.defined()) return gallery_DM_;
+  if (gallery_DN_.defined()) return gallery_DN_;
   constexpr int64_t kAtATime = 8192;  // three layers of 1,024 for each: 100 MB
   const std::vector<LatLon>& all = options_.gallery->places();
   std::vector<at::Tensor> parts;
@@ -172,14 +171,17 @@ at::Tensor GeoclipRecipe::GalleryRows() {
     const int64_t count = std::min(kAtATime, std::ssize(all) - begin);
     parts.push_back(Unit(location_.Forward({all.data() + begin, static_cast<size_t>(count)})));
   }
-  gallery_DM_ = at::cat(parts).t().contiguous();
-  return gallery_DM_;
+  if (!choice_) choice_ = PlaceChoice::OfGallery(all);
+  const at::Tensor rows_N = at::tensor(choice_->rows(), at::kLong).to(parts[0].device());
+  gallery_DN_ = at::cat(parts).index_select(0, rows_N).t().contiguous();
+  return gallery_DN_;
 }
 
-std::vector<std::vector<Prediction>> GeoclipRecipe::Predict(const std::vector<at::Tensor>& outputs, int k) {
+std::vector<std::vector<Prediction>> GeoclipRecipe::Predict(const std::vector<at::Tensor>& outputs, int k,
+                                                            double near_km) {
   const torch::autograd::AutoGradMode no_grad(false);
   const at::Tensor logits = at::matmul(outputs.at(0), GalleryRows()) * logit_scale_.exp();
-  return BestPlaces(logits, options_.gallery->places(), k);
+  return choice_->Best(logits, k, near_km);
 }
 
 std::string GeoclipRecipe::State() const { return options_.variogram ? StateOf(*options_.variogram) : "{}"; }

@@ -24,6 +24,7 @@
 #include "models/model_config.h"
 #include "trainer/optim/optim_config.h"
 #include "trainer/recipe.h"
+#include "trainer/recipes/best_places.h"
 #include "trainer/recipes/gps_queue.h"
 #include "trainer/recipes/step_places.h"
 
@@ -64,7 +65,8 @@ class GeoclipRecipe : public Recipe {
   std::vector<LatLon> PlacesCollective(const Batch& share, int64_t first_sample,
                                        Communicator& control) override;
   void AfterUpdate() override;
-  std::vector<std::vector<Prediction>> Predict(const std::vector<at::Tensor>& outputs, int k) override;
+  std::vector<std::vector<Prediction>> Predict(const std::vector<at::Tensor>& outputs, int k,
+                                               double near_km) override;
   std::vector<ParameterGroup> Groups() override;
   std::vector<NamedTensor> Parameters() override;
   std::vector<NamedTensor> Buffers() override {
@@ -85,7 +87,7 @@ class GeoclipRecipe : public Recipe {
   bool WeighsNegatives() const;
   int64_t FeatureWidth() const;                                               // 0: nobody asks for features
   void ShowFeaturesCollective(const at::Tensor& own_IF, Communicator& comm);  // to step_
-  at::Tensor GalleryRows();  // [D, M] unit columns, kept until the weights change
+  at::Tensor GalleryRows();  // [D, N] unit columns, one per place of choice_, kept until the weights change
 
   GeoclipOptions options_;
   VisionTower tower_;
@@ -95,8 +97,9 @@ class GeoclipRecipe : public Recipe {
   ContrastiveLoss loss_;
   GpsQueue queue_;
   StepPlacesMaker places_;
-  StepPlaces step_;        // of the step in progress
-  at::Tensor gallery_DM_;  // undefined: to be made
+  StepPlaces step_;                    // of the step in progress
+  std::optional<PlaceChoice> choice_;  // made when it is first needed
+  at::Tensor gallery_DN_;              // undefined: to be made
 };
 
 }  // namespace graticule

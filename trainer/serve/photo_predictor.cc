@@ -58,7 +58,7 @@ std::vector<std::string> FindPhotos(const std::vector<std::string>& paths) {
 }
 
 std::vector<PhotoPrediction> PredictPhotos(OpenedModel& model, const std::vector<std::string>& photos,
-                                           int top, const World& world, int64_t batch_size) {
+                                           int top, double near_km, const World& world, int64_t batch_size) {
   const torch::autograd::AutoGradMode no_grad(false);
   const AugmentOptions augment = model.EvalAugment();
   PhotoReader reader(augment);
@@ -83,7 +83,7 @@ std::vector<PhotoPrediction> PredictPhotos(OpenedModel& model, const std::vector
     batch.image_size = augment.image_size;
     batch.images_BVHWC = pixels.data();
     const StagedInput staged = StageInput(batch, DeviceOf(world), world.cuda);
-    const auto places = model.recipe->Predict(model.recipe->Encode(staged.input), top);
+    const auto places = model.recipe->Predict(model.recipe->Encode(staged.input), top, near_km);
     for (size_t row = 0; row < rows.size(); ++row) results[rows[row]].places = places[row];
   }
   return results;

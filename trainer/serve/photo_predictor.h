@@ -15,7 +15,7 @@ namespace graticule {
 struct PhotoPrediction {
   std::string photo;               // path as given, or as found in a folder
   std::string problem;             // empty: read and predicted
-  std::vector<Prediction> places;  // most probable first
+  std::vector<Prediction> places;  // the best first
 };
 
 // Folders are replaced by the .jpg and .jpeg files in and below them, sorted. Throws Error(kUsage) for a path
@@ -23,6 +23,6 @@ struct PhotoPrediction {
 std::vector<std::string> FindPhotos(const std::vector<std::string>& paths);
 
 std::vector<PhotoPrediction> PredictPhotos(OpenedModel& model, const std::vector<std::string>& photos,
-                                           int top, const World& world, int64_t batch = 16);
+                                           int top, double near_km, const World& world, int64_t batch = 16);
 
 }  // namespace graticule

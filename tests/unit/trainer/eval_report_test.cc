@@ -22,6 +22,7 @@ std::vector<EvalRow> Rows() {
            .prediction = {1, 2},
            .cell = 3,
            .probability = 0.5,
+           .probability_25km = 0.5,
            .country = ""},
           {.record = 0,
            .id = "a,\"b\"",
@@ -29,6 +30,7 @@ std::vector<EvalRow> Rows() {
            .prediction = {0, 1},
            .cell = 7,
            .probability = 0.25,
+           .probability_25km = 0.375,
            .country = "GA"},
           {.record = 1,
            .id = "<i>",
@@ -36,6 +38,7 @@ std::vector<EvalRow> Rows() {
            .prediction = {-17.5, 179},
            .cell = 0,
            .probability = 1,
+           .probability_25km = 1,
            .country = "FJ"}};
 }
 
@@ -46,10 +49,10 @@ TEST(EvaluationReport, WritesOneLinePerRecordInTheirOrder) {
                   {.set = "near", .data_sha256 = "d", .cells_sha256 = "c", .weights_sha256 = "w"},
                   {.replicates = 10});
   EXPECT_EQ(ReadFileToString(folder + "/predictions.csv"),
-            "id,lat,lon,pred_lat,pred_lon,error_km,cell,probability,country\n"
-            "\"a,\"\"b\"\"\",0,0,0,1,111.194927,7,0.25,GA\n"
-            "<i>,-17.5,179,-17.5,179,0.000000,0,1,FJ\n"
-            "c,,,1,2,,3,0.5,\n");
+            "id,lat,lon,pred_lat,pred_lon,error_km,cell,probability,country,probability_25km\n"
+            "\"a,\"\"b\"\"\",0,0,0,1,111.194927,7,0.25,GA,0.375\n"
+            "<i>,-17.5,179,-17.5,179,0.000000,0,1,FJ,1\n"
+            "c,,,1,2,,3,0.5,,0.5\n");
   for (const char* name : {"error_map.svg", "error_cdf.svg"}) {
     const std::string svg = ReadFileToString(folder + "/" + name);
     EXPECT_TRUE(svg.starts_with("<svg ")) << name;
@@ -97,8 +100,8 @@ TEST(EvaluationReport, DrawsOneDotForManyNeighbours) {
 }
 
 TEST(GeoJson, WritesPointsAsLongitudeLatitude) {
-  const std::vector<PhotoGuesses> photos = {{"p \xff.jpg", {{{48.5, 2.25}, 7, 0.75}, {{-17, 190}, 9, 0.125}}},
-                                            {"none.jpg", {}}};
+  const std::vector<PhotoGuesses> photos = {
+      {"p \xff.jpg", {{{48.5, 2.25}, 7, 0.75, 0.875}, {{-17, 190}, 9, 0.125}}}, {"none.jpg", {}}};
   const auto json = nlohmann::json::parse(ToGeoJson(photos));
   EXPECT_EQ(json["type"], "FeatureCollection");
   ASSERT_EQ(json["features"].size(), 2u);
@@ -108,6 +111,7 @@ TEST(GeoJson, WritesPointsAsLongitudeLatitude) {
   EXPECT_EQ(first["properties"]["rank"], 0);
   EXPECT_EQ(first["properties"]["cell"], 7);
   EXPECT_EQ(first["properties"]["probability"], 0.75);
+  EXPECT_EQ(first["properties"]["near_probability"], 0.875);
   EXPECT_EQ(json["features"][1]["geometry"]["coordinates"][0], -170.0);
   EXPECT_THROW(ToGeoJson(std::vector<PhotoGuesses>{{"x", {{{kNaN, 0}, 0, 1}}}}), Error);
 }

@@ -155,7 +155,7 @@ TEST(Geocells, AWeightOfZeroRemovesTheHead) {
 TEST(Geocells, PredictsTheBestCellsInOrder) {
   GeocellsRecipe recipe(Options());
   const at::Tensor logits = at::tensor({0.0f, 3.0f, 1.0f, 2.0f}).view({1, 4});
-  const auto places = recipe.Predict({logits}, 3);
+  const auto places = recipe.Predict({logits}, 3, kNearKm);
   ASSERT_EQ(places.size(), 1u);
   ASSERT_EQ(places[0].size(), 3u);
   EXPECT_EQ(places[0][0].cell, 1);
@@ -163,8 +163,11 @@ TEST(Geocells, PredictsTheBestCellsInOrder) {
   EXPECT_EQ(places[0][2].cell, 2);
   const double z = 1 + std::exp(3.0) + std::exp(1.0) + std::exp(2.0);
   EXPECT_NEAR(places[0][0].probability, std::exp(3.0) / z, 1e-6);
+  // The whole sphere, and the cell alone.
+  EXPECT_NEAR(recipe.Predict({logits}, 1, 30000)[0][0].near_probability, 1, 1e-6);
+  EXPECT_NEAR(recipe.Predict({logits}, 1, 1e-3)[0][0].near_probability, std::exp(3.0) / z, 1e-6);
   EXPECT_EQ(places[0][0].place, recipe.cells().centres()[1]);
-  EXPECT_EQ(recipe.Predict({logits}, 99)[0].size(), 4u);
+  EXPECT_EQ(recipe.Predict({logits}, 99, kNearKm)[0].size(), 4u);
 }
 
 TEST(Geocells, FitsTheRegressionStatisticsAndKeepsThem) {

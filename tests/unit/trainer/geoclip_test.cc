@@ -205,14 +205,37 @@ TEST(Geoclip, PredictsTheGalleryPlaceOfTheLargestLogit) {
   EXPECT_NEAR((rows.norm(2, {1}) - 1).abs().max().item<double>(), 0, 1e-6);
   // An image that looks exactly like place 9, and the mean of crops that look like 4 and 20.
   const at::Tensor images = at::stack({rows[9], (rows[4] + rows[20]) / 2});
-  const auto found = recipe.Predict({images}, 3);
+  const auto found = recipe.Predict({images}, 3, kNearKm);
   EXPECT_EQ(found[0][0].cell, 9);
   EXPECT_EQ(found[0][0].place, places[9]);
   const at::Tensor logits = at::matmul(images.to(at::kDouble), rows.to(at::kDouble).t()) / 0.07;
   EXPECT_NEAR(found[0][0].probability, at::softmax(logits, 1)[0][9].item<double>(), 1e-6);
   EXPECT_EQ(found[1][0].cell, logits[1].argmax().item<int64_t>());
   EXPECT_GE(found[1][0].probability, found[1][1].probability);
-  EXPECT_EQ(recipe.Predict({images}, 99)[0].size(), 34u);
+  EXPECT_EQ(recipe.Predict({images}, 99, kNearKm)[0].size(), 34u);
+}
+
+TEST(Geoclip, ARepeatedPlaceOfTheGalleryIsOneAnswerWithAllOfItsProbability) {
+  GeoclipOptions options = Options();
+  std::vector<LatLon> places = Line(34);
+  for (int i = 0; i < 4; ++i) places.insert(places.begin() + 5, places[9 + i]);  // rows 5 to 8 repeat row 13
+  options.gallery = std::make_shared<const Gallery>(places, GallerySource{});
+  GeoclipRecipe recipe(options);
+  const auto rows = recipe.Encode({.images_B3HW = {}, .embeddings_BD = {}, .places = places})[0].detach();
+  const auto found = recipe.Predict({rows.narrow(0, 20, 1)}, 99, kNearKm);
+  EXPECT_EQ(found[0].size(), 34u);
+  const at::Tensor logits = at::mv(rows.to(at::kDouble), rows[20].to(at::kDouble)) / 0.07;
+  const at::Tensor shares = at::softmax(logits, 0);
+  double sum = 0;
+  for (const Prediction& answer : found[0]) {
+    sum += answer.probability;
+    double expected = 0;
+    for (size_t row = 0; row < places.size(); ++row)
+      expected += places[row] == answer.place ? shares[static_cast<int64_t>(row)].item<double>() : 0;
+    EXPECT_NEAR(answer.probability, expected, 1e-6);
+    EXPECT_EQ(places[static_cast<size_t>(answer.cell)], answer.place);
+  }
+  EXPECT_NEAR(sum, 1, 1e-6);
 }
 
 TEST(Geoclip, EveryTrainableParameterGetsAGradientFromEveryLoss) {
