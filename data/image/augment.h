@@ -35,6 +35,7 @@ ResizePlan PlanTenCrop(int width, int height, int64_t image_size, int view);
 class Cropper {
  public:
   explicit Cropper(const AugmentOptions& options, ResizeKernel kernel = ResizeKernel::kFastest);
+  Filter filter() const { return filter_; }
   // What becomes of an image of this size. `rng` is touched by random crops alone, `view` told apart by ten
   // crops.
   ResizePlan Plan(int width, int height, Rng& rng, int view = 0) const;

@@ -108,6 +108,13 @@ void AdobeCmykToRgb(const uint8_t* cmyk, uint8_t* rgb, int width) {
   }
 }
 
+// Whether decoding a part finds the same files bad as decoding everything: in one scan only missing bytes
+// make a file bad, and none are missing where the end marker stands.
+bool PartsAreSafe(const jpeg_decompress_struct& info, std::span<const uint8_t> jpeg) {
+  return info.num_components != 4 && !jpeg_has_multiple_scans(const_cast<j_decompress_ptr>(&info)) &&
+         jpeg.size() > 4 && jpeg[jpeg.size() - 2] == 0xFF && jpeg[jpeg.size() - 1] == JPEG_EOI;
+}
+
 [[noreturn]] void Refuse(std::string what, std::string hint) {
   throw Error(ErrorCode::kData, std::move(what), "", std::move(hint));
 }
@@ -238,17 +245,11 @@ JpegInfo JpegDecoder::State::Header(std::span<const uint8_t> jpeg, const JpegOpt
           .height = static_cast<int>(info.image_height),
           .components = info.num_components,
           .orientation = ExifOrientation(jpeg),
-          .progressive = info.progressive_mode != 0};
+          .progressive = info.progressive_mode != 0,
+          .plain = PartsAreSafe(info, jpeg) && info.jpeg_color_space == JCS_YCbCr && !info.arith_code};
 }
 
 namespace {
-
-// Whether decoding a part finds the same files bad as decoding everything: in one scan only missing bytes
-// make a file bad, and none are missing where the end marker stands.
-bool PartsAreSafe(const jpeg_decompress_struct& info, std::span<const uint8_t> jpeg) {
-  return info.num_components != 4 && !jpeg_has_multiple_scans(const_cast<j_decompress_ptr>(&info)) &&
-         jpeg.size() > 4 && jpeg[jpeg.size() - 2] == 0xFF && jpeg[jpeg.size() - 1] == JPEG_EOI;
-}
 
 // The part in reduced pixels, rounded outwards.
 Box Reduced(const Box& box, int reduce) {

@@ -52,6 +52,9 @@ struct JpegInfo {
   int components = 0;
   int orientation = 1;  // as the file says, applied or not
   bool progressive = false;
+  // Baseline YCbCr in one scan, with its end marker in place: what a device decodes
+  // (data/image/jpeg_device.h).
+  bool plain = false;
   bool truncated = false;  // the bytes ended before the last row
   int64_t warnings = 0;    // recoverable damage that libjpeg reported
   // What `out` shows: this box of the upright image, reduced so many times. The box holds the part that was

@@ -57,22 +57,10 @@ class ImageRows final : public RowSource {
   size_t view_bytes() const {
     return static_cast<size_t>(options_.augment.image_size * options_.augment.image_size * 3);
   }
-  // What becomes of the views at this position, for an image of this size.
-  void Plan(int width, int height, int64_t epoch, int64_t position, Decoding& work) const;
 
   std::shared_ptr<const Dataset> dataset_;
   ImageRowsOptions options_;
 };
-
-void ImageRows::Plan(int width, int height, int64_t epoch, int64_t position, Decoding& work) const {
-  for (int64_t view = 0; view < options_.views; ++view) {
-    Rng rng(options_.seed, {.epoch = static_cast<uint64_t>(epoch),
-                            .index = static_cast<uint64_t>(position),
-                            .view = static_cast<uint32_t>(view),
-                            .purpose = Purpose::kCrop});
-    work.plans.push_back(work.cropper.Plan(width, height, rng, static_cast<int>(view)));
-  }
-}
 
 void ImageRows::Fill(int64_t record, const SampleKey& key, Workspace& any, uint8_t* row) const {
   auto& work = static_cast<Decoding&>(any);
@@ -84,12 +72,13 @@ void ImageRows::Fill(int64_t record, const SampleKey& key, Workspace& any, uint8
     work.plans.clear();
     // The decoder asks once it knows the size, so that it can leave out what no view shows.
     const auto part = [&](int width, int height) {
-      Plan(width, height, key.epoch, key.position, work);
+      PlanViews(options_, work.cropper, width, height, key, work.plans);
       return work.cropper.PartOf(work.plans);
     };
     work.shown = work.decoder.Decode(
         work.bytes, {.apply_orientation = options_.augment.apply_exif_orientation, .part = part}, work.image);
-    if (work.plans.empty()) Plan(work.image.width, work.image.height, key.epoch, key.position, work);
+    if (work.plans.empty())
+      PlanViews(options_, work.cropper, work.image.width, work.image.height, key, work.plans);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kData) throw;
     throw BadRecord{record, error.message()};
@@ -100,6 +89,17 @@ void ImageRows::Fill(int64_t record, const SampleKey& key, Workspace& any, uint8
 }
 
 }  // namespace
+
+void PlanViews(const ImageRowsOptions& options, const Cropper& cropper, int width, int height,
+               const SampleKey& key, std::vector<ResizePlan>& plans) {
+  for (int64_t view = 0; view < options.views; ++view) {
+    Rng rng(options.seed, {.epoch = static_cast<uint64_t>(key.epoch),
+                           .index = static_cast<uint64_t>(key.position),
+                           .view = static_cast<uint32_t>(view),
+                           .purpose = Purpose::kCrop});
+    plans.push_back(cropper.Plan(width, height, rng, static_cast<int>(view)));
+  }
+}
 
 std::unique_ptr<const RowSource> MakeImageRows(std::shared_ptr<const Dataset> dataset,
                                                const ImageRowsOptions& options) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "data/dataset.h"
 #include "data/image/augment.h"
@@ -16,6 +17,10 @@ struct ImageRowsOptions {
   int64_t views = 1;
   AugmentOptions augment;
 };
+
+// Appends what becomes of each view at this place in the run, for an image of this size.
+void PlanViews(const ImageRowsOptions& options, const Cropper& cropper, int width, int height,
+               const SampleKey& key, std::vector<ResizePlan>& plans);
 
 // Throws Error(kUsage) for sizes out of range and wrong names in `augment`.
 std::unique_ptr<const RowSource> MakeImageRows(std::shared_ptr<const Dataset> dataset,

@@ -26,6 +26,7 @@
 namespace graticule {
 
 class EmbeddingStore;
+class JpegDevice;
 
 struct LoaderOptions {
   uint64_t seed = 0;
@@ -48,6 +49,7 @@ struct LoaderOptions {
   bool keys = false;  // fill Batch::keys; the dataset must have been opened with them
   // Rows come from here instead of from images; `augment` is then unused.
   std::shared_ptr<const EmbeddingStore> embeddings;
+  JpegDevice* jpeg_device = nullptr;  // decodes what it can; must outlive the loader. Null: the CPU does all
 };
 
 struct LoaderStats {

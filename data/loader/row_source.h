@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "data/batch.h"
 
@@ -40,6 +41,10 @@ class RowSource {
   virtual void Prefetch(int64_t record) const {}
   // Whether SampleKey::pass matters, and is worth finding out.
   virtual bool by_pass() const { return false; }
+  // Called before Fill with all the rows that a worker has taken, by the records that the order has for them:
+  // what costs less together is done here, and Fill finds it done. Bad records are left to Fill.
+  virtual void Begin(std::span<const int64_t> records, std::span<const SampleKey> keys, Workspace& work,
+                     uint8_t* rows) const {}
   // Writes row_bytes() bytes. Throws BadRecord when the record's bytes are bad, Error(kData) on I/O failure.
   virtual void Fill(int64_t record, const SampleKey& key, Workspace& work, uint8_t* row) const = 0;
 };

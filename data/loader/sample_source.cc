@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "data/loader/device_rows.h"
 #include "data/loader/embedding_rows.h"
 #include "data/loader/image_rows.h"
 
@@ -77,6 +78,8 @@ SampleSource::SampleSource(std::shared_ptr<const Dataset> dataset, const LoaderO
   order_ = SampleOrder::Create(OrderOf(*dataset_, options, epoch_samples_));
   if (options.embeddings != nullptr) {
     rows_ = MakeEmbeddingRows(options.embeddings, options.views);
+  } else if (options.jpeg_device != nullptr) {
+    rows_ = MakeDeviceRows(dataset_, {options.seed, options.views, options.augment}, *options.jpeg_device);
   } else {
     rows_ = MakeImageRows(dataset_, {options.seed, options.views, options.augment});
   }
@@ -94,11 +97,15 @@ void SampleSource::Fill(int64_t epoch, int64_t first, RowSource::Workspace& work
   if (rows_->grain() > 1) {
     for (size_t i = 0; i < kAhead; ++i) prefetch(i);
   }
+  std::vector<SampleKey> keys;
+  for (size_t i = 0; i < records.size(); ++i) {
+    const int64_t position = first + static_cast<int64_t>(i);
+    keys.push_back({epoch, position, rows_->by_pass() ? order_->PassAt(epoch, position) : epoch});
+  }
+  rows_->Begin(records, keys, work, rows);
   for (size_t i = 0; i < records.size(); ++i) {
     if (rows_->grain() > 1) prefetch(i + kAhead);
-    const int64_t position = first + static_cast<int64_t>(i);
-    const SampleKey key{epoch, position, rows_->by_pass() ? order_->PassAt(epoch, position) : epoch};
-    records[i] = FillOne(records[i], key, work, rows + i * rows_->row_bytes());
+    records[i] = FillOne(records[i], keys[i], work, rows + i * rows_->row_bytes());
   }
 }
 
