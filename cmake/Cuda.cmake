@@ -9,12 +9,14 @@ find_program(GRATICULE_NVCC nvcc
 # NCCL must be the one that torch links: two of them in one process do not work together.
 find_path(GRATICULE_NCCL_INCLUDE nccl.h NO_DEFAULT_PATH PATHS ${GRATICULE_DEPS_DIR}/cuda/nvidia/nccl/include)
 find_file(GRATICULE_NCCL_LIBRARY libnccl.so.2 NO_DEFAULT_PATH PATHS ${GRATICULE_DEPS_DIR}/cuda/nvidia/nccl/lib)
+# Its library is opened at run time, from there or from wherever the loader finds it.
+find_path(GRATICULE_NVJPEG_INCLUDE nvjpeg.h NO_DEFAULT_PATH PATHS ${GRATICULE_DEPS_DIR}/cuda/nvidia/cu13/include)
 get_filename_component(cuda_bin "${GRATICULE_NVCC}" REALPATH)
 get_filename_component(cuda_bin "${cuda_bin}" DIRECTORY)
 find_path(GRATICULE_CUDA_INCLUDE crt/host_config.h NO_DEFAULT_PATH PATHS ${cuda_bin}/../include)
 set(cudart ${GRATICULE_TORCH_DIR}/../nvidia/cu13/lib/libcudart.so.13)
 
-foreach(part GRATICULE_NVCC GRATICULE_NCCL_INCLUDE GRATICULE_NCCL_LIBRARY GRATICULE_CUDA_INCLUDE)
+foreach(part GRATICULE_NVCC GRATICULE_NCCL_INCLUDE GRATICULE_NCCL_LIBRARY GRATICULE_NVJPEG_INCLUDE GRATICULE_CUDA_INCLUDE)
   if(NOT ${part})
     message(STATUS "libgraticule_cuda.so is left out: ${part} not found (scripts/setup.sh --cuda)")
     return()
@@ -25,11 +27,13 @@ if(NOT EXISTS ${cudart} OR NOT EXISTS ${GRATICULE_TORCH_DIR}/lib/libtorch_cuda.s
   return()
 endif()
 set(GRATICULE_CUDA_FOUND TRUE)
+get_filename_component(GRATICULE_NVJPEG_FOLDER ${GRATICULE_NVJPEG_INCLUDE} DIRECTORY)
 
 # The wheel's headers come first: they are those of the runtime that is linked.
 add_library(graticule_cuda_libs INTERFACE)
 target_include_directories(graticule_cuda_libs SYSTEM INTERFACE
-  ${GRATICULE_NCCL_INCLUDE} ${GRATICULE_TORCH_DIR}/../nvidia/cu13/include ${GRATICULE_CUDA_INCLUDE})
+  ${GRATICULE_NCCL_INCLUDE} ${GRATICULE_TORCH_DIR}/../nvidia/cu13/include ${GRATICULE_CUDA_INCLUDE}
+  ${GRATICULE_NVJPEG_INCLUDE})
 # libtorch_cuda registers its kernels from static initialisers: --as-needed would drop it.
 target_link_libraries(graticule_cuda_libs INTERFACE
   -Wl,--no-as-needed ${GRATICULE_TORCH_DIR}/lib/libtorch_cuda.so ${GRATICULE_TORCH_DIR}/lib/libc10_cuda.so -Wl,--as-needed

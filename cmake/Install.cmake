@@ -6,7 +6,8 @@ set(modules graticule_mpi graticule_cuda)
 # Given by hand: CMake keeps folders below the source tree, where setup.sh puts the wheel, out of installed files.
 set(wheel_folders "")
 if(GRATICULE_TORCH)
-  set(wheel_folders ${GRATICULE_TORCH_DIR}/lib ${GRATICULE_DEPS_DIR}/cuda/nvidia/nccl/lib)
+  set(wheel_folders ${GRATICULE_TORCH_DIR}/lib ${GRATICULE_DEPS_DIR}/cuda/nvidia/nccl/lib
+    ${GRATICULE_DEPS_DIR}/cuda/nvidia/cu13/lib)
 endif()
 foreach(target ${programs} ${modules})
   if(TARGET ${target})

@@ -79,8 +79,8 @@ install_flat "$deps/torch" "$TORCH_WHEELS"
 if [[ $peers == yes ]]; then install_flat "$deps/peers" "$PEER_WHEELS"; fi
 if [[ $cuda == yes ]]; then
   if [[ -x ${CUDA_HOME:-/usr/local/cuda}/bin/nvcc ]] || command -v nvcc >/dev/null; then
-    # The toolkit compiles; NCCL must be the one torch pins, so it comes from its wheel all the same.
-    install_flat "$deps/cuda" "$(tr -s ' \n' '\n' <<<"$CUDA_WHEELS" | grep '^nvidia-nccl')"
+    # The toolkit compiles; NCCL must be the one torch pins, and nvJPEG is not in every toolkit: both come from their wheels.
+    install_flat "$deps/cuda" "$(tr -s ' \n' '\n' <<<"$CUDA_WHEELS" | grep -E '^nvidia-(nccl|nvjpeg)')"
   else
     install_flat "$deps/cuda" "$CUDA_WHEELS"
   fi

@@ -14,6 +14,7 @@
 
 #include "base/comm/communicator.h"
 #include "base/host_allocator.h"
+#include "data/image/jpeg_device.h"
 
 namespace graticule {
 
@@ -46,6 +47,9 @@ class CudaModule {
   virtual std::unique_ptr<Communicator> ConnectCollective(Communicator& control, double timeout_s) = 0;
 
   virtual HostAllocator& PinnedAllocator() = 0;
+  // nvJPEG on the selected device, opened with the first call. Throws Error(kUsage) where its library is
+  // missing.
+  virtual JpegDevice& Jpegs() = 0;
   // The stream that ATen launches on in the calling thread.
   virtual StreamHandle ComputeStream() = 0;
 
@@ -55,7 +59,7 @@ class CudaModule {
                                DType dtype) = 0;
 };
 
-inline constexpr uint32_t kCudaModuleVersion = 1;
+inline constexpr uint32_t kCudaModuleVersion = 2;
 inline constexpr char kCudaModuleEntry[] = "graticule_cuda_module";
 // Null when `version` is not the module's.
 using CudaModuleEntry = CudaModule* (*)(uint32_t version);

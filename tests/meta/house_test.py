@@ -41,6 +41,7 @@ FOREIGN = {
     "libexif/": ["data/import/", "data/image/"],
     "mpi.h": ["trainer/comm/"],
     "nccl": ["trainer/cuda/"],
+    "nvjpeg": ["trainer/cuda/"],
     "cuda": ["trainer/cuda/", "data/cuda/", "losses/cuda/"],
     "boost/program_options": ["launch/"],
     "ATen/": ["models/", "losses/", "trainer/", "launch/"],

@@ -8,6 +8,7 @@
 #include "data/cuda/normalise.h"
 #include "trainer/cuda/handles.h"
 #include "trainer/cuda/nccl_communicator.h"
+#include "trainer/cuda/nvjpeg_device.h"
 #include "trainer/cuda_module.h"
 
 namespace graticule {
@@ -114,6 +115,10 @@ class Module final : public CudaModule {
     return ConnectNcclCollective(control, device_, timeout_s);
   }
   HostAllocator& PinnedAllocator() override { return pinned_; }
+  JpegDevice& Jpegs() override {
+    if (!jpegs_) jpegs_ = OpenNvjpeg(device_);
+    return *jpegs_;
+  }
   StreamHandle ComputeStream() override {
     return c10::cuda::getCurrentCUDAStream(static_cast<c10::DeviceIndex>(device_)).stream();
   }
@@ -131,6 +136,7 @@ class Module final : public CudaModule {
 
   PinnedMemory pinned_;
   std::unique_ptr<ImageUploader> uploader_;
+  std::unique_ptr<JpegDevice> jpegs_;
   cudaError_t count_error_ = cudaSuccess;
   int device_ = 0;
 };
