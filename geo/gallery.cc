@@ -141,12 +141,12 @@ void Gallery::ExportCsv(const std::string& path) const {
   WriteFileAtomically(PosixFs(), path, text);
 }
 
-MergedGallery MergeDuplicates(const Gallery& gallery) {
-  PlaceMerge merge = MergePlaces(gallery.places());
+Gallery MergeDuplicates(const Gallery& gallery) {
+  const PlaceMerge merge = MergePlaces(gallery.places());
   std::vector<LatLon> places;
   places.reserve(merge.kept.size());
   for (const int64_t row : merge.kept) places.push_back(gallery.places()[row]);
-  return {Gallery(std::move(places), gallery.source()), std::move(merge.row_of)};
+  return Gallery(std::move(places), gallery.source());
 }
 
 Ceiling GalleryCeiling(const Gallery& gallery, std::span<const LatLon> test_places,

@@ -52,11 +52,7 @@ class Gallery {
 };
 
 // A gallery without repeats (geo/place_grid.h): the first of its equals stays.
-struct MergedGallery {
-  Gallery gallery;
-  std::vector<int64_t> row_of;  // [old rows] the new row, to add up what repeats got
-};
-MergedGallery MergeDuplicates(const Gallery& gallery);
+Gallery MergeDuplicates(const Gallery& gallery);
 
 // What a model that always picks the nearest place would reach.
 struct Ceiling {

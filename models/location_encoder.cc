@@ -118,15 +118,6 @@ void LocationEncoder::Freeze(const std::vector<bool>& frozen) {
   }
 }
 
-void LocationEncoder::AddCapsule(double sigma, uint64_t seed) {
-  const at::NoGradGuard no_grad;
-  const at::Device device = parameters_.front().tensor.device();
-  shape_.sigmas.push_back(sigma);
-  Build(shape_.sigmas.size() - 1, seed);
-  for (size_t i = parameters_.size() - 2; i < parameters_.size(); ++i) parameters_[i].tensor.zero_();
-  To(device);
-}
-
 void LocationEncoder::To(const at::Device& device) {
   const at::NoGradGuard no_grad;
   for (NamedTensor& p : parameters_) p.tensor.set_data(p.tensor.to(device));

@@ -42,8 +42,6 @@ class LocationEncoder {
 
   // Whose layers get gradients: one entry per capsule, or one for all. Frequencies never do.
   void Freeze(const std::vector<bool>& frozen);
-  // A capsule for a further scale, whose head is zero: until it has learned, the tower says what it said.
-  void AddCapsule(double sigma, uint64_t seed);
   void To(const at::Device& device);
 
   const std::vector<NamedTensor>& parameters() const { return parameters_; }

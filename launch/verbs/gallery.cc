@@ -74,7 +74,7 @@ int Finish(const Options& options, Gallery gallery, Json facts) {
   const std::string out = options.Get<std::string>("out");
   if (options.Get<bool>("merge-duplicates")) {
     const int64_t before = gallery.size();
-    gallery = MergeDuplicates(gallery).gallery;
+    gallery = MergeDuplicates(gallery);
     facts["merged"] = before - gallery.size();
   }
   gallery.Save(out);
