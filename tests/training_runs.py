@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import unittest
 
 BIN = (pathlib.Path(os.environ.get("GRATICULE_BUILD", "build/release")) / "bin").resolve()
 HAS_MPI = shutil.which("mpirun") is not None and (BIN / "libgraticule_mpi.so").exists()
@@ -84,3 +85,28 @@ class World:
         folder = self.checkpoint(name, step)
         return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())
                 if p.name != "MANIFEST.json"}
+
+
+@unittest.skipUnless(HAS_MPI, "no mpirun or no MPI module here")
+class RankTest(unittest.TestCase):
+    """Trainings on several ranks, in a world of the class's own."""
+    words = ()  # overrides of every training
+    steps = 12
+
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World()
+        cls.addClassCleanup(cls.world.close)
+
+    def train(self, name, *overrides, ranks=1, steps=None, code=0):
+        """What the training told; it must end with `code`."""
+        done = self.world.train(name, *self.words, *overrides, ranks=ranks, steps=steps or self.steps)
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done.stderr
+
+    def samples(self, name):
+        """Per step, the digest over the global batch of which record stood at which position."""
+        return [row["samples"] for _, row in sorted(self.world.rows(name).items())]
+
+    def state(self, name, step):
+        return json.loads((self.world.checkpoint(name, step) / "state.json").read_text())

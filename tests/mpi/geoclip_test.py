@@ -7,7 +7,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from safetensors_lite import load  # noqa: E402
-from training_runs import BIN, ENV, HAS_MPI, World  # noqa: E402
+from training_runs import BIN, ENV, RankTest  # noqa: E402
 
 GEOCLIP = ("recipe.kind=geoclip", "model.pooling=embeds", "optim.kind=adam", "recipe.outputs=32", "recipe.location.sigmas=[1, 16]",
            "recipe.location.features=32", "recipe.location.width=64", "recipe.negatives.queue=30", "recipe.gallery.size=100",
@@ -20,19 +20,8 @@ def norm(values):
     return sum(v * v for v in values) ** 0.5
 
 
-@unittest.skipUnless(HAS_MPI, "no mpirun or no MPI module here")
-class Geoclip(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.world = World()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.world.close()
-
-    def train(self, name, *overrides, ranks=1, steps=1):
-        done = self.world.train(name, *GEOCLIP, *overrides, ranks=ranks, steps=steps)
-        self.assertEqual(done.returncode, 0, done.stderr)
+class Geoclip(RankTest):
+    words, steps = GEOCLIP, 1
 
     def gradients(self, name, step=1):
         """Adam's first moment after one step is a tenth of the gradient."""
@@ -179,20 +168,24 @@ class Geoclip(unittest.TestCase):
             self.assertEqual(page.count(f"<figcaption>{line.split(',')[0]}<br>"), 1, line)
 
     def test_a_tau_that_amplifies_is_told(self):
-        done = self.world.train("tau", *GEOCLIP, "loss.kind=hcl", "loss.tau_plus=0.1", BANDS, steps=1)
-        self.assertEqual(done.returncode, 0, done.stderr)
+        told = self.train("tau", "loss.kind=hcl", "loss.tau_plus=0.1", BANDS)
         # n = 23 + 30 + 24 * 7 = 221, 0.1 * 221 / 0.9 = 24.6
-        self.assertIn("with 221 negatives makes a row's gradient up to 25 times", done.stderr)
-        self.assertIn("draws candidates by distance", done.stderr)
-        done = self.world.train("tau2", *GEOCLIP, "loss.kind=hcl", "loss.tau_plus=0.001", steps=1)
-        self.assertNotIn("tau_plus", done.stderr)
+        self.assertIn("with 221 negatives makes a row's gradient up to 25 times", told)
+        self.assertIn("draws candidates by distance", told)
+        self.assertNotIn("tau_plus", self.train("tau2", "loss.kind=hcl", "loss.tau_plus=0.001"))
 
-    def test_a_variogram_stays_with_the_run(self):
+    def variogram(self):
         curve = self.world.folder / "curve"
+        if curve.exists():
+            return curve / "variogram.json"
         done = subprocess.run([str(BIN / "graticule-data"), "variogram", "--data", str(self.world.folder / "data"), "--split", "train", "--label",
                                "climate", "--pairs", "2000", "--out", str(curve)], env=ENV, capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
-        words = ("loss.kind=infonce", "loss.pair.use=logit", f"loss.pair.file={curve}/variogram.json")
+        return curve / "variogram.json"
+
+    def test_a_variogram_stays_with_the_run(self):
+        file = self.variogram()
+        words = ("loss.kind=infonce", "loss.pair.use=logit", f"loss.pair.file={file}")
         for ranks in (1, 2):
             self.train(f"pair{ranks}", *words, ranks=ranks, steps=4)
         one, two = self.world.losses("pair1"), self.world.losses("pair2")
@@ -200,21 +193,17 @@ class Geoclip(unittest.TestCase):
             self.assertAlmostEqual(a, b, delta=1e-5 * abs(a))
         self.train("nopair", "loss.kind=infonce", steps=4)
         self.assertNotAlmostEqual(one[0], self.world.losses("nopair")[0], places=4)
-        state = json.loads((self.world.checkpoint("pair1", 4) / "state.json").read_text())
-        known = json.loads((curve / "variogram.json").read_text())
+        state = self.state("pair1", 4)
+        known = json.loads(file.read_text())
         self.assertEqual(state["recipe"]["variogram"]["c"], known["c"])
-        refused = self.world.train("pairs", *GEOCLIP, "loss.kind=siglip", *words[1:])
-        self.assertEqual(refused.returncode, 2)
-        self.assertIn("pair.use logit is for kind infonce", refused.stderr)
+        self.assertIn("pair.use logit is for kind infonce", self.train("pairs", "loss.kind=siglip", *words[1:], code=2))
 
     def test_what_does_not_fit_together_is_refused(self):
         for words, hint in ((("loss.kind=geocells",), "loss.kind geocells does not fit recipe.kind geoclip"),
                             (("recipe.kind=geocells",), "model.pooling embeds is for recipe.kind geoclip"),
                             (("loss.kind=infonce", "recipe.location.frozen=[2]"), "there is no capsule 2"),
                             (("loss.kind=infonce", "loss.mask.same=[city]"), "expected place, author or sequence")):
-            done = self.world.train("refused", *GEOCLIP, *words)
-            self.assertEqual(done.returncode, 2, done.stderr)
-            self.assertIn(hint, done.stderr)
+            self.assertIn(hint, self.train("refused", *words, code=2))
 
 
 if __name__ == "__main__":

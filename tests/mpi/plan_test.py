@@ -8,7 +8,7 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from training_runs import HAS_MPI, World  # noqa: E402
+from training_runs import RankTest  # noqa: E402
 
 GPS = ("data.plan.kind=gps", "data.plan.neighbours=16", "data.plan.select=8", "eval.every_steps=0")
 SIMILARITY = ("data.plan.kind=similarity", "data.plan.neighbours=16", "data.plan.select=8", "data.plan.every_epochs=2",
@@ -27,29 +27,9 @@ def neighbours(path):
     return header, [values[i:i + k] for i in range(0, len(values), k)]
 
 
-@unittest.skipUnless(HAS_MPI, "no mpirun or no MPI module here")
-class Plans(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.world = World()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.world.close()
-
-    def train(self, name, *overrides, ranks=1, steps=12, code=0):
-        done = self.world.train(name, *overrides, ranks=ranks, steps=steps)
-        self.assertEqual(done.returncode, code, done.stderr)
-        return done.stderr
-
-    def state(self, name, step):
-        return json.loads((self.world.checkpoint(name, step) / "state.json").read_text())
-
+class Plans(RankTest):
     def order(self, name):
         return self.world.folder / name / "order"
-
-    def samples(self, name):
-        return [row["samples"] for _, row in sorted(self.world.rows(name).items())]
 
     def drop(self, name, *steps):
         for step in steps:

@@ -6,31 +6,14 @@ import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from training_runs import BIN, ENV, HAS_MPI, MPI_ENV, World  # noqa: E402
+from training_runs import BIN, ENV, MPI_ENV, RankTest  # noqa: E402
 
 
 def relative(a, b):
     return abs(a - b) / max(abs(a), 1e-12)
 
 
-@unittest.skipUnless(HAS_MPI, "no mpirun or no MPI module here")
-class Ranks(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.world = World()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.world.close()
-
-    def train(self, name, *overrides, ranks=1, steps=12):
-        done = self.world.train(name, *overrides, ranks=ranks, steps=steps)
-        self.assertEqual(done.returncode, 0, done.stderr)
-
-    def samples(self, name):
-        """Per step, the digest over the global batch of which record stood at which position."""
-        return [row["samples"] for _, row in sorted(self.world.rows(name).items())]
-
+class Ranks(RankTest):
     def test_rank_count_changes_neither_the_samples_nor_the_losses(self):
         for ranks in (1, 2, 4):
             self.train(f"ranks{ranks}", "eval.every_steps=0", ranks=ranks, steps=50)
@@ -53,7 +36,7 @@ class Ranks(unittest.TestCase):
         self.assertEqual(self.samples("weighted1"), self.samples("weighted2"))
         self.assertLess(max(relative(a, b) for a, b in zip(self.world.losses("weighted1"), self.world.losses("weighted2"))), 1e-4)
         self.assertNotEqual(self.samples("weighted1"), self.samples("even"))
-        state = json.loads((self.world.checkpoint("weighted2", 12) / "state.json").read_text())
+        state = self.state("weighted2", 12)
         self.assertTrue(state["order"].startswith("alias-v1:"), state["order"])
 
     def embed(self, out, *words, config, ranks=1):
@@ -78,22 +61,14 @@ class Ranks(unittest.TestCase):
                    for name in ("pixels", "stored1")]
         self.assertEqual(figures[0], figures[1])
         stage = self.world.folder / "disk" / "stores"
-        staged = self.world.train("near", *frozen, *stores, f"data.stage={stage}", steps=20)
-        self.assertEqual(staged.returncode, 0, staged.stderr)
-        self.assertNotIn("source is read", staged.stderr)
+        self.assertNotIn("source is read", self.train("near", *frozen, *stores, f"data.stage={stage}", steps=20))
         self.assertEqual(self.world.losses("near"), self.world.losses("stored1"))
         parts = json.loads((self.world.folder / "centre" / "manifest.json").read_text())["parts"]
         self.assertEqual(sorted(p.name for p in stage.iterdir() if p.name != ".lock"), sorted(p["sha256"] for p in parts))
         # The other tower of another seed, and a tower that is trained, are refused.
-        other = self.world.train("other", *frozen, *stores, "run.seed=4")
-        self.assertEqual(other.returncode, 2, other.stderr)
-        self.assertIn("was made with tower", other.stderr)
-        trained = self.world.train("trained", *frozen[1:], *stores)
-        self.assertEqual(trained.returncode, 2, trained.stderr)
-        self.assertIn("model.frozen_layers", trained.stderr)
-        cropped = self.world.train("cropped", frozen[0], *stores)
-        self.assertEqual(cropped.returncode, 2, cropped.stderr)
-        self.assertIn("the store holds images cropped by centre_crop", cropped.stderr)
+        for words, told in (((*frozen, "run.seed=4"), "was made with tower"), (frozen[1:], "model.frozen_layers"),
+                            (frozen[:1], "the store holds images cropped by centre_crop")):
+            self.assertIn(told, self.train("refused", *words, *stores, code=2))
         scored = subprocess.run([str(BIN / "graticule-train"), "eval", "--model", str(self.world.folder / "stored1"),
                                  "--embeddings", str(self.world.folder / "centre"), "--json"], env=ENV, capture_output=True, text=True)
         self.assertEqual(scored.returncode, 0, scored.stderr)
@@ -108,7 +83,7 @@ class Ranks(unittest.TestCase):
             self.train(f"drawn{ranks}", *frozen, store, "checkpoint.every_steps=5", ranks=ranks, steps=12)
         self.assertEqual(self.samples("drawn1"), self.samples("drawn2"))
         self.assertLess(max(relative(a, b) for a, b in zip(self.world.losses("drawn1"), self.world.losses("drawn2"))), 1e-4)
-        state = json.loads((self.world.checkpoint("drawn1", 12) / "state.json").read_text())
+        state = self.state("drawn1", 12)
         self.assertEqual(state["order"], "mixture-v1:750/250")
         # Killed in the middle of an epoch: the same end.
         whole = self.world.fingerprint("drawn1", 12)["model.safetensors"]
@@ -126,17 +101,15 @@ class Ranks(unittest.TestCase):
         stage = self.world.folder / "disk" / "stage"
         self.train("direct", ranks=2)
         for name in ("staged", "again"):
-            done = self.world.train(name, f"data.stage={stage}", ranks=2, steps=12)
-            self.assertEqual(done.returncode, 0, done.stderr)
+            told = self.train(name, f"data.stage={stage}", ranks=2)
             self.assertEqual(self.world.losses(name), self.world.losses("direct"))
             shards = json.loads((self.world.folder / "data" / "manifest.json").read_text())["shards"]
             copies = sorted(path.name for path in stage.iterdir() if path.name != ".lock")
             self.assertEqual(copies, sorted(shard["sha256"] for shard in shards))
-            self.assertIn(f"{len(shards)} files lie in {stage}", done.stderr)
-            self.assertNotIn("source is read", done.stderr)
-        refused = self.world.train("refused", f"data.stage={stage}", "data.stage_gb=1e-6", ranks=2, steps=12)
-        self.assertEqual(refused.returncode, 2, refused.stderr)
-        self.assertIn("data.stage_gb allows 0.000", refused.stderr)
+            self.assertIn(f"{len(shards)} files lie in {stage}", told)
+            self.assertNotIn("source is read", told)
+        told = self.train("refused", f"data.stage={stage}", "data.stage_gb=1e-6", ranks=2, code=2)
+        self.assertIn("data.stage_gb allows 0.000", told)
 
     def test_accumulation_does_not_change_the_losses(self):
         self.train("whole", ranks=2, steps=8)
@@ -146,8 +119,7 @@ class Ranks(unittest.TestCase):
 
     def test_a_checkpoint_of_two_ranks_goes_on_with_one(self):
         self.train("straight", ranks=2, steps=10)
-        done = self.world.train("moved", "checkpoint.every_steps=5", ranks=2, steps=10)
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.train("moved", "checkpoint.every_steps=5", ranks=2, steps=10)
         # Take the end away, then let one rank do it again.
         for step in (10,):
             subprocess.run(["rm", "-r", self.world.checkpoint("moved", step)], check=True)
