@@ -183,6 +183,15 @@ class Geoclip(RankTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         return curve / "variogram.json"
 
+    def test_pairs_harden_by_a_curve_alike_on_any_number_of_ranks(self):
+        pair = ("loss.beta=1", BANDS, f"loss.pair.file={self.variogram()}")
+        for kind, use in (("weighted_add", "beta"), ("hcl", "beta"), ("hcl", "beta_near")):
+            with self.subTest(f"{kind} {use}"):
+                label = f"{use}-{kind}"
+                self.compare(label, kind, *pair, f"loss.pair.use={use}")
+                self.train(f"{label}.none", f"loss.kind={kind}", *pair[:2])
+                self.assertNotAlmostEqual(self.world.losses(f"{label}.1")[0], self.world.losses(f"{label}.none")[0], places=4)
+
     def test_a_variogram_stays_with_the_run(self):
         file = self.variogram()
         words = ("loss.kind=infonce", "loss.pair.use=logit", f"loss.pair.file={file}")
