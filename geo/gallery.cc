@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/hash.h"
+#include "base/mapped_file.h"
 #include "base/memory_file.h"
 #include "base/safetensors.h"
 #include "base/text.h"
@@ -23,9 +24,11 @@ namespace graticule {
 namespace {
 
 constexpr const char* kFileVersion = "1";
+constexpr const char* kEmbeddings = "emb";
+constexpr const char* kEmbeddingsOf = "emb_weights_sha256";
 constexpr size_t kLinesShown = 5;
 // A hundred times the largest gallery in use; a wrong path must not fill the memory.
-constexpr uint64_t kMaxFileBytes = uint64_t{1} << 30;
+constexpr uint64_t kMaxCsvBytes = uint64_t{1} << 30;
 
 static_assert(std::endian::native == std::endian::little && sizeof(LatLon) == 2 * sizeof(double));
 
@@ -42,7 +45,7 @@ std::optional<uint64_t> ParseSeed(const std::string& text, const std::string& na
   throw Error(ErrorCode::kData, fmt::format("seed \"{}\"; expected a whole number", Printable(text)), name);
 }
 
-Gallery FromSafetensors(const std::string& bytes, const std::string& name) {
+Gallery FromSafetensors(std::string_view bytes, const std::string& name) {
   const auto file =
       SafetensorsFile::Parse({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, name);
   const TensorView& latlon = file->at("latlon");
@@ -65,9 +68,13 @@ Gallery FromSafetensors(const std::string& bytes, const std::string& name) {
                  name);
 }
 
-Gallery FromCsv(std::string text, const std::string& name) {
+Gallery FromCsv(std::string_view text, const std::string& name) {
+  if (text.size() > kMaxCsvBytes) {
+    throw Error(ErrorCode::kData,
+                fmt::format("the file has {} bytes; expected at most {}", text.size(), kMaxCsvBytes), name);
+  }
   const std::string sha256 = Sha256Hex(text);
-  CsvReader reader(MemoryFile(std::move(text)), name);
+  CsvReader reader(MemoryFile(std::string(text)), name);
   const size_t lat = reader.Require({"lat", "latitude"}), lon = reader.Require({"lon", "lng", "longitude"});
   std::vector<LatLon> places;
   std::vector<int64_t> bad_lines;
@@ -114,15 +121,37 @@ Gallery::Gallery(std::vector<LatLon> places, GallerySource source, const std::st
   sha256_ = Sha256Hex({reinterpret_cast<const char*>(places_.data()), places_.size() * sizeof(LatLon)});
 }
 
-Gallery Gallery::Load(const std::string& path) { return Parse(ReadFileToString(path, kMaxFileBytes), path); }
-
-Gallery Gallery::Parse(std::string bytes, const std::string& name) {
-  // A safetensors file opens with its header's length as 8 bytes, the high ones zero; no text has such bytes.
-  const bool binary = std::string_view(bytes).substr(0, 8).find('\0') != std::string_view::npos;
-  return binary ? FromSafetensors(bytes, name) : FromCsv(std::move(bytes), name);
+Gallery Gallery::Load(const std::string& path) {
+  const MappedFile file(path);  // embeddings make it large, and are not read here
+  return Parse({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}, path);
 }
 
-void Gallery::Save(const std::string& path) const {
+Gallery Gallery::Parse(std::string_view bytes, const std::string& name) {
+  // A safetensors file opens with its header's length as 8 bytes, the high ones zero; no text has such bytes.
+  const bool binary = bytes.substr(0, 8).find('\0') != std::string_view::npos;
+  return binary ? FromSafetensors(bytes, name) : FromCsv(bytes, name);
+}
+
+std::optional<GalleryEmbeddings> Gallery::LoadEmbeddings(const std::string& path,
+                                                         const std::string& weights_sha256,
+                                                         int64_t width) const {
+  const auto file = SafetensorsFile::Open(path);
+  const auto found = file->tensors().find(kEmbeddings);
+  if (found == file->tensors().end() || MetadataOf(*file, kEmbeddingsOf) != weights_sha256)
+    return std::nullopt;
+  const TensorView& rows = found->second;
+  if (rows.dtype != SafeDType::kF32 || rows.shape != std::vector<int64_t>{size(), width}) {
+    throw Error(ErrorCode::kData,
+                fmt::format("tensor \"{}\" is {} [{}]; expected F32 [{}, {}]", kEmbeddings,
+                            NameOf(rows.dtype), fmt::join(rows.shape, ", "), size(), width),
+                path, "Export the model again, or leave the tensor out.");
+  }
+  GalleryEmbeddings embeddings{weights_sha256, width, std::vector<float>(rows.bytes / sizeof(float))};
+  if (rows.bytes > 0) std::memcpy(embeddings.rows_MD.data(), rows.data, rows.bytes);
+  return embeddings;
+}
+
+void Gallery::Save(const std::string& path, const GalleryEmbeddings* embeddings) const {
   SafetensorsWriter writer;
   writer.Add("latlon", {SafeDType::kF64,
                         {size(), 2},
@@ -132,6 +161,14 @@ void Gallery::Save(const std::string& path) const {
   writer.SetMetadata("split", source_.split);
   writer.SetMetadata("seed", source_.seed ? fmt::format("{}", *source_.seed) : "");
   writer.SetMetadata("version", kFileVersion);
+  if (embeddings != nullptr) {
+    GRATICULE_CHECK(std::ssize(embeddings->rows_MD) == size() * embeddings->width);
+    writer.Add(kEmbeddings, {SafeDType::kF32,
+                             {size(), embeddings->width},
+                             reinterpret_cast<const uint8_t*>(embeddings->rows_MD.data()),
+                             embeddings->rows_MD.size() * sizeof(float)});
+    writer.SetMetadata(kEmbeddingsOf, embeddings->weights_sha256);
+  }
   writer.Write(PosixFs(), path);
 }
 

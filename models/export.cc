@@ -107,7 +107,7 @@ void RequireIntact(const std::string& directory) {
 }  // namespace
 
 void WriteExport(FileSystem& fs, const std::string& directory, const VisionTower& tower,
-                 const std::vector<NamedTensor>& heads, const std::string& answers,
+                 const std::vector<NamedTensor>& heads, const ExportAnswers& answers,
                  const Preprocessing& preprocessing, const ExportMetadata& metadata) {
   const bool there = fs.Exists(directory);
   if (there && (!fs.IsDirectory(directory) ||
@@ -134,7 +134,8 @@ void WriteExport(FileSystem& fs, const std::string& directory, const VisionTower
   write("config.json", HfConfigJson(tower.config()));
   write("preprocessor_config.json", HfPreprocessorJson(preprocessing));
   write("preprocess.json", PreprocessJson(preprocessing));
-  write(BaseName(answers), ReadFileToString(answers));
+  answers.write(JoinPath(staged, answers.name));
+  sums[answers.name] = Sha256HexOfFile(JoinPath(staged, answers.name));
   std::string text;
   for (const auto& [name, sum] : sums) text += fmt::format("{}  {}\n", sum, name);
   WriteFileAtomically(fs, JoinPath(staged, kSums), text);

@@ -6,7 +6,7 @@
 //   config.json               the tower's shape
 //   preprocessor_config.json  for HF's image processor
 //   preprocess.json           the same, exact, for everyone
-//   cells.safetensors, gallery.safetensors   where answers come from: one of them, a copy
+//   cells.safetensors, gallery.safetensors   where answers come from: one of them
 //   SHA256SUMS                written last: a directory without it is incomplete
 //
 // Weights are fp32. An existing directory is replaced file by file. Errors: Error(kData) with the path.
@@ -14,6 +14,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -35,9 +36,15 @@ struct Preprocessing {
 // JSON).
 using ExportMetadata = std::map<std::string, std::string>;
 
-// heads: all parameters beyond the tower. answers: the cell table or gallery to copy; keeps its name.
+// The file that answers come from: its name, and what writes it to the path it is given.
+struct ExportAnswers {
+  std::string name;
+  std::function<void(const std::string& path)> write;
+};
+
+// heads: all parameters beyond the tower.
 void WriteExport(FileSystem& fs, const std::string& directory, const VisionTower& tower,
-                 const std::vector<NamedTensor>& heads, const std::string& answers,
+                 const std::vector<NamedTensor>& heads, const ExportAnswers& answers,
                  const Preprocessing& preprocessing, const ExportMetadata& metadata);
 
 struct ExportedModel {

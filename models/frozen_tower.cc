@@ -6,9 +6,9 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/text.h"
 #include "models/heads.h"
+#include "models/tensor_io.h"
 
 namespace graticule {
 namespace {
@@ -46,15 +46,9 @@ at::Tensor TowerOutput(VisionTower& tower, const at::Tensor& images_B3HW, const 
 
 std::string TowerSha256(const VisionTower& tower) {
   const VisionConfig& c = tower.config();
-  Sha256 hash;
-  hash.Update(fmt::format("patch {} heads {} activation {} epsilon {}\n", c.patch_size, c.heads, c.activation,
-                          c.layer_norm_eps));
-  for (const NamedTensor& p : tower.parameters()) {
-    hash.Update(fmt::format("{} {}\n", p.name, fmt::join(p.tensor.sizes(), "x")));
-    const at::Tensor values = p.tensor.detach().to(c10::kCPU, at::kFloat).contiguous();
-    hash.Update(values.const_data_ptr<float>(), static_cast<size_t>(values.numel()) * sizeof(float));
-  }
-  return hash.HexDigest();
+  return TensorsSha256(fmt::format("patch {} heads {} activation {} epsilon {}\n", c.patch_size, c.heads,
+                                   c.activation, c.layer_norm_eps),
+                       tower.parameters());
 }
 
 }  // namespace graticule

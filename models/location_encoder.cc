@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "geo/projection.h"
 #include "models/initialise.h"
+#include "models/tensor_io.h"
 
 namespace graticule {
 namespace {
@@ -121,6 +122,11 @@ void LocationEncoder::Freeze(const std::vector<bool>& frozen) {
 void LocationEncoder::To(const at::Device& device) {
   const at::NoGradGuard no_grad;
   for (NamedTensor& p : parameters_) p.tensor.set_data(p.tensor.to(device));
+}
+
+std::string LocationSha256(const LocationEncoder& tower) {
+  const LocationShape& s = tower.shape();
+  return TensorsSha256(fmt::format("projection {} parity {}\n", s.projection, s.parity), tower.parameters());
 }
 
 }  // namespace graticule

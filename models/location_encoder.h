@@ -56,4 +56,7 @@ class LocationEncoder {
   std::vector<NamedTensor> parameters_;  // nine per capsule, in the order of the names above
 };
 
+// Names the function: of names, shapes and fp32 values of the parameters, and how places are projected.
+std::string LocationSha256(const LocationEncoder& tower);
+
 }  // namespace graticule

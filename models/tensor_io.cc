@@ -2,11 +2,13 @@
 
 #include <ATen/ATen.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <array>
 #include <cstring>
 
 #include "base/error.h"
+#include "base/hash.h"
 
 namespace graticule {
 namespace {
@@ -39,6 +41,17 @@ SafeDType SafeDTypeOf(at::ScalarType wanted) {
   for (const auto& [safe, type] : kTypes)
     if (type == wanted) return safe;
   throw Error(ErrorCode::kBug, fmt::format("{} has no safetensors dtype", c10::toString(wanted)));
+}
+
+std::string TensorsSha256(const std::string& about, std::span<const NamedTensor> tensors) {
+  Sha256 hash;
+  hash.Update(about);
+  for (const NamedTensor& named : tensors) {
+    hash.Update(fmt::format("{} {}\n", named.name, fmt::join(named.tensor.sizes(), "x")));
+    const at::Tensor values = named.tensor.detach().to(at::kCPU, at::kFloat).contiguous();
+    hash.Update(values.const_data_ptr<float>(), static_cast<size_t>(values.numel()) * sizeof(float));
+  }
+  return hash.HexDigest();
 }
 
 at::Tensor CopyToTensor(const TensorView& view) {

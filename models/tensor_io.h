@@ -1,9 +1,13 @@
-// Between tensors and the torch-free safetensors container.
+// Between tensors and the torch-free safetensors container, and the name of a set of tensors.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <span>
+#include <string>
+
 #include "base/safetensors.h"
+#include "models/vision_tower.h"
 
 namespace graticule {
 
@@ -15,6 +19,9 @@ at::Tensor CopyToTensor(const TensorView& view);
 TensorView ViewOf(const at::Tensor& tensor);
 
 at::ScalarType ScalarTypeOf(SafeDType dtype);
+// Of what is said about them, then of each tensor's name, shape and values in fp32.
+std::string TensorsSha256(const std::string& about, std::span<const NamedTensor> tensors);
+
 SafeDType SafeDTypeOf(at::ScalarType type);  // Error(kBug) for types that the container does not have
 
 }  // namespace graticule

@@ -37,11 +37,9 @@ void Write(const std::string& path, const std::vector<NamedTensor>& tensors) {
 }
 
 void WriteExportTo(const std::string& directory, const VisionTower& tower) {
-  const std::string cells = directory + ".cells";
-  SafetensorsWriter().Write(PosixFs(), cells);
   WriteExport(PosixFs(), directory, tower, Heads(tower.config().width, {{"climate", kClimateClasses}}, 5).parameters(),
-              cells, {.image_size = tower.config().image_size}, {{"pooling", "mean"}});
-  PosixFs().Remove(cells);
+              {"cells.safetensors", [](const std::string& path) { SafetensorsWriter().Write(PosixFs(), path); }},
+              {.image_size = tower.config().image_size}, {{"pooling", "mean"}});
 }
 
 int Run(const std::string& model, const std::string& input, const std::string& output,

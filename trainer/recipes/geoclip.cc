@@ -163,7 +163,6 @@ at::Tensor GeoclipRecipe::Logits(const at::Tensor& images_ID, std::span<const La
 }
 
 at::Tensor GeoclipRecipe::GalleryRows() {
-  if (gallery_DN_.defined()) return gallery_DN_;
   constexpr int64_t kAtATime = 8192;  // three layers of 1,024 for each: 100 MB
   const std::vector<LatLon>& all = options_.gallery->places();
   std::vector<at::Tensor> parts;
@@ -171,16 +170,38 @@ at::Tensor GeoclipRecipe::GalleryRows() {
     const int64_t count = std::min(kAtATime, std::ssize(all) - begin);
     parts.push_back(Unit(location_.Forward({all.data() + begin, static_cast<size_t>(count)})));
   }
-  if (!choice_) choice_ = PlaceChoice::OfGallery(all);
-  const at::Tensor rows_N = at::tensor(choice_->rows(), at::kLong).to(parts[0].device());
-  gallery_DN_ = at::cat(parts).index_select(0, rows_N).t().contiguous();
-  return gallery_DN_;
+  return at::cat(parts);
+}
+
+at::Tensor GeoclipRecipe::GalleryColumns(const at::Tensor& rows_MD) {
+  if (!choice_) choice_ = PlaceChoice::OfGallery(options_.gallery->places());
+  const at::Tensor kept_N = at::tensor(choice_->rows(), at::kLong).to(rows_MD.device());
+  return rows_MD.index_select(0, kept_N).t().contiguous();
+}
+
+void GeoclipRecipe::SaveGallery(const std::string& path) {
+  const torch::autograd::AutoGradMode no_grad(false);
+  const at::Tensor rows_MD = GalleryRows().to(at::kCPU, at::kFloat).contiguous();
+  const float* values = rows_MD.const_data_ptr<float>();
+  const GalleryEmbeddings embeddings{
+      LocationSha256(location_), rows_MD.size(1), {values, values + rows_MD.numel()}};
+  options_.gallery->Save(path, &embeddings);
+}
+
+void GeoclipRecipe::LoadGalleryEmbeddings(const std::string& path) {
+  const torch::autograd::AutoGradMode no_grad(false);
+  auto stored = options_.gallery->LoadEmbeddings(path, LocationSha256(location_), options_.geoclip.outputs);
+  if (!stored) return;
+  const at::Tensor rows_MD =
+      at::from_blob(stored->rows_MD.data(), {options_.gallery->size(), stored->width}, at::kFloat);
+  gallery_DN_ = GalleryColumns(rows_MD.to(options_.device));
 }
 
 std::vector<std::vector<Prediction>> GeoclipRecipe::Predict(const std::vector<at::Tensor>& outputs, int k,
                                                             double near_km) {
   const torch::autograd::AutoGradMode no_grad(false);
-  const at::Tensor logits = at::matmul(outputs.at(0), GalleryRows()) * logit_scale_.exp();
+  if (!gallery_DN_.defined()) gallery_DN_ = GalleryColumns(GalleryRows());
+  const at::Tensor logits = at::matmul(outputs.at(0), gallery_DN_) * logit_scale_.exp();
   return choice_->Best(logits, k, near_km);
 }
 

@@ -78,6 +78,11 @@ class GeoclipRecipe : public Recipe {
   // [I, N]: of unit rows of images and places, on the CPU. Without a graph.
   at::Tensor Logits(const at::Tensor& images_ID, std::span<const LatLon> places);
 
+  // The gallery with the embeddings of its rows, as a file; and back, where the file has those of the present
+  // weights: otherwise they are made when they are needed.
+  void SaveGallery(const std::string& path);
+  void LoadGalleryEmbeddings(const std::string& path);
+
   ImageMlp& image_mlp() { return image_mlp_; }
   LocationEncoder& location() { return location_; }
   at::Tensor logit_scale() { return logit_scale_; }
@@ -87,7 +92,8 @@ class GeoclipRecipe : public Recipe {
   bool WeighsNegatives() const;
   int64_t FeatureWidth() const;                                               // 0: nobody asks for features
   void ShowFeaturesCollective(const at::Tensor& own_IF, Communicator& comm);  // to step_
-  at::Tensor GalleryRows();  // [D, N] unit columns, one per place of choice_, kept until the weights change
+  at::Tensor GalleryRows();                              // [M, D] unit rows
+  at::Tensor GalleryColumns(const at::Tensor& rows_MD);  // [D, N]: of each place of choice_
 
   GeoclipOptions options_;
   VisionTower tower_;
@@ -99,7 +105,7 @@ class GeoclipRecipe : public Recipe {
   StepPlacesMaker places_;
   StepPlaces step_;                    // of the step in progress
   std::optional<PlaceChoice> choice_;  // made when it is first needed
-  at::Tensor gallery_DN_;              // undefined: to be made
+  at::Tensor gallery_DN_;              // unit columns; undefined: to be made of the present weights
 };
 
 }  // namespace graticule

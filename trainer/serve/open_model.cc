@@ -12,6 +12,7 @@
 #include "trainer/checkpoint/tensor_file.h"
 #include "trainer/checkpoint/train_state.h"
 #include "trainer/config/root_config.h"
+#include "trainer/recipes/geoclip.h"
 #include "trainer/recipes/registry.h"
 
 namespace graticule {
@@ -159,6 +160,8 @@ OpenedModel OpenExport(const std::string& path, const OpenOptions& how) {
   std::map<std::string, at::Tensor> tensors = exported.heads;
   for (const NamedTensor& p : exported.tower.parameters()) tensors[p.name] = p.tensor;
   CopyTensors(tensors, model.recipe->Parameters(), path);
+  if (auto* geoclip = dynamic_cast<GeoclipRecipe*>(model.recipe.get()))
+    geoclip->LoadGalleryEmbeddings(model.answers_path);
   model.weights_sha256 = Sha256HexOfFile(JoinPath(path, "model.safetensors"));
   model.preprocessing = exported.preprocessing;
   model.step = std::stoll(metadata(kStep, "-1"));
@@ -212,8 +215,12 @@ void ExportModel(const OpenedModel& model, const std::string& out_dir) {
   for (const NamedTensor& p : model.recipe->Parameters()) {
     if (p.name.starts_with("heads.")) heads.push_back(p);
   }
-  WriteExport(PosixFs(), out_dir, model.recipe->tower(), heads, model.answers_path, model.preprocessing,
-              metadata);
+  const ExportAnswers answers{BaseName(model.answers_path), [&](const std::string& path) {
+                                if (auto* geoclip = dynamic_cast<GeoclipRecipe*>(model.recipe.get()))
+                                  return geoclip->SaveGallery(path);
+                                WriteFileAtomically(PosixFs(), path, ReadFileToString(model.answers_path));
+                              }};
+  WriteExport(PosixFs(), out_dir, model.recipe->tower(), heads, answers, model.preprocessing, metadata);
 }
 
 }  // namespace graticule

@@ -95,6 +95,29 @@ TEST(Gallery, RefusesDamagedValues) {
   EXPECT_NE(Failure(file_of({}, "1", "")).find("no places"), std::string::npos);
 }
 
+TEST(Gallery, KeepsEmbeddingsBesideItsPlacesAndGivesThemForTheirWeightsAlone) {
+  const TempFolder folder("gallery");
+  const Gallery gallery(kFour, {});
+  const GalleryEmbeddings made{"weights", 3, {1, 0, 0, 0, 1, 0, 0, 0, 1, 0.6f, 0.8f, 0}};
+  gallery.Save(folder.At("g"), &made);
+  const Gallery loaded = Gallery::Load(folder.At("g"));
+  EXPECT_EQ(loaded.Sha256(), kFourSha256);
+  const auto found = loaded.LoadEmbeddings(folder.At("g"), "weights", 3);
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->rows_MD, made.rows_MD);
+  EXPECT_FALSE(loaded.LoadEmbeddings(folder.At("g"), "others", 3).has_value());
+  const auto file = SafetensorsFile::Open(folder.At("g"));
+  EXPECT_EQ(file->at("emb").shape, (std::vector<int64_t>{4, 3}));
+  EXPECT_EQ(file->metadata().at("emb_weights_sha256"), "weights");
+  const Gallery shorter({kFour[0]}, {});
+  EXPECT_NE(FailureOf([&] { shorter.LoadEmbeddings(folder.At("g"), "weights", 3); }).find("F32 [1, 3]"),
+            std::string::npos);
+  EXPECT_NE(FailureOf([&] { loaded.LoadEmbeddings(folder.At("g"), "weights", 4); }).find("F32 [4, 4]"),
+            std::string::npos);
+  gallery.Save(folder.At("plain"));
+  EXPECT_FALSE(loaded.LoadEmbeddings(folder.At("plain"), "weights", 3).has_value());
+}
+
 TEST(Gallery, MergesDuplicates) {
   std::vector<LatLon> places = {{1, 2}, {3, 4}, {1.000001, 2}, {5, 180}, {3, 4}, {5, -180}, {6, 6}};
   const Gallery merged = MergeDuplicates(Gallery(places, {"x", "train", 7}));

@@ -17,13 +17,13 @@ class ExportTest : public testing::Test {
  protected:
   void SetUp() override {
     std::filesystem::create_directories(root_);
-    SafetensorsWriter().Write(PosixFs(), Path("cells.safetensors"));
     VisionConfig c;
     c.image_size = 16, c.patch_size = 8, c.width = 32, c.layers = 2, c.heads = 2, c.projection = 8,
     c.activation = "gelu";
     tower_ = std::make_unique<VisionTower>(c, 3);
     const Heads heads(32, {{"geocell", 5}, {"month", kMonthClasses}}, 4);
-    WriteExport(PosixFs(), Path("out"), *tower_, heads.parameters(), Path("cells.safetensors"), {.image_size = 16, .exif_orientation = "ignore"},
+    WriteExport(PosixFs(), Path("out"), *tower_, heads.parameters(),
+                {"cells.safetensors", [](const std::string& path) { SafetensorsWriter().Write(PosixFs(), path); }}, {.image_size = 16, .exif_orientation = "ignore"},
                 {{"pooling", "mean"}, {"visual_projection", "untrained"}});
   }
   void TearDown() override { std::filesystem::remove_all(root_); }

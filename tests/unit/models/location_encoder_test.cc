@@ -103,6 +103,15 @@ TEST(LocationEncoder, OnlyCapsulesThatAreNotFrozenGetGradients) {
   EXPECT_THROW(encoder.Freeze({true, false, false}), Error);
 }
 
+TEST(LocationEncoder, IsNamedByItsWeightsAndItsProjection) {
+  const std::string hash = LocationSha256(LocationEncoder(Small(), 3));
+  EXPECT_EQ(LocationSha256(LocationEncoder(Small(), 3)), hash);
+  EXPECT_NE(LocationSha256(LocationEncoder(Small(), 4)), hash);
+  LocationShape other = Small();
+  other.projection = "web_mercator";
+  EXPECT_NE(LocationSha256(LocationEncoder(other, 3)), hash);
+}
+
 TEST(LocationEncoder, ShapesThatCannotBeAreRefused) {
   EXPECT_THROW(LocationEncoder({.sigmas = {}}, 1), Error);
   EXPECT_THROW(LocationEncoder({.projection = "mollweide"}, 1), Error);

@@ -238,6 +238,38 @@ TEST(Geoclip, ARepeatedPlaceOfTheGalleryIsOneAnswerWithAllOfItsProbability) {
   EXPECT_NEAR(sum, 1, 1e-6);
 }
 
+TEST(Geoclip, AnswersFromTheEmbeddingsInTheGallerysFileUnlessTheyAreOfOtherWeights) {
+  const std::string path =
+      (std::filesystem::temp_directory_path() / ("graticule_gallery_" + std::to_string(getpid()))).string();
+  GeoclipOptions options = Options();
+  GeoclipRecipe recipe(options);
+  recipe.SaveGallery(path);
+  const std::vector<LatLon> places = Line(34);
+  const at::Tensor rows =
+      recipe.Encode({.images_B3HW = {}, .embeddings_BD = {}, .places = places})[0].detach();
+  const Gallery& gallery = *options.gallery;
+  auto stored = gallery.LoadEmbeddings(path, LocationSha256(recipe.location()), 12);
+  ASSERT_TRUE(stored.has_value());
+  EXPECT_TRUE(at::equal(at::tensor(stored->rows_MD).view({34, 12}), rows));
+  // A file whose rows are turned round: whoever answers from it answers with the opposite place.
+  stored->rows_MD.clear();
+  for (int64_t row = 33; row >= 0; --row)
+    for (int64_t d = 0; d < 12; ++d) stored->rows_MD.push_back(rows[row][d].item<float>());
+  gallery.Save(path, &*stored);
+  const at::Tensor image = rows.narrow(0, 9, 1);
+  recipe.LoadGalleryEmbeddings(path);
+  EXPECT_EQ(recipe.Predict({image}, 1, kNearKm)[0][0].cell, 33 - 9);
+  recipe.AfterUpdate();  // new weights: the file's are stale
+  EXPECT_EQ(recipe.Predict({image}, 1, kNearKm)[0][0].cell, 9);
+  options.seed = 6;
+  GeoclipRecipe other(options);
+  const at::Tensor others =
+      other.Encode({.images_B3HW = {}, .embeddings_BD = {}, .places = places})[0].detach();
+  other.LoadGalleryEmbeddings(path);
+  EXPECT_EQ(other.Predict({others.narrow(0, 9, 1)}, 1, kNearKm)[0][0].cell, 9);
+  std::filesystem::remove(path);
+}
+
 TEST(Geoclip, EveryTrainableParameterGetsAGradientFromEveryLoss) {
   for (const std::string kind :
        {"infonce", "weighted_seed", "weighted_add", "dcl", "hcl", "triplet", "siglip"}) {
