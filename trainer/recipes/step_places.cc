@@ -1,5 +1,7 @@
 #include "trainer/recipes/step_places.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -10,6 +12,9 @@
 
 namespace graticule {
 namespace {
+
+// An anchor's draws take 30 us, about as long as it takes to start a thread.
+constexpr int64_t kAnchorsPerThread = 32;
 
 constexpr LatLon kNowhere{std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
 
@@ -82,12 +87,13 @@ void StepPlacesMaker::DrawCollective(StepPlaces& step, const Batch& share, const
                                      Communicator& control) const {
   std::vector<int64_t> index(static_cast<size_t>(share.size * bands_->slots()));
   std::vector<double> km(index.size());
+  const int64_t threads = std::clamp<int64_t>(share.size / kAnchorsPerThread, 1, at::get_num_threads());
   bands_->DrawMany(
       share.places,
       [&](int64_t b) {
         return Rng(seed_, {.index = draws.own + static_cast<uint64_t>(b), .purpose = Purpose::kNegatives});
       },
-      /*threads=*/1, index, km, NearShare(static_cast<int64_t>(draws.step)));
+      static_cast<int>(threads), index, km, NearShare(static_cast<int64_t>(draws.step)));
   const bool shared = config_.mode == "shared";
   if (shared) index = SharedUnion(GatherCollective(index, control));
   ContrastivePlaces& known = step.known;

@@ -1,6 +1,7 @@
 #include "trainer/recipes/geoclip.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -170,6 +171,36 @@ TEST(StepPlaces, DrawnNegativesLieInTheirBand) {
     EXPECT_GT(km, 500);
     EXPECT_LE(km, 3000);
   }
+}
+
+TEST(StepPlaces, EachSampleOfALargeBatchDrawsAloneWhateverTheThreads) {
+  NegativesConfig config;
+  config.mode = "per_row";
+  config.bands = {{{500, 3000}, 2}, {{3000, 0}, 3}};
+  const auto gallery = std::make_shared<const Gallery>(Line(34), GallerySource{});
+  const BandSampler sampler(gallery->places(),
+                            {.bands = {{500, 3000, 2}, {3000, std::numeric_limits<double>::infinity(), 3}},
+                             .r_fn_km = config.own_km});
+  Batch batch;
+  batch.size = 150;
+  std::vector<LatLon> expected;
+  for (int64_t b = 0; b < batch.size; ++b) {
+    batch.places.push_back({-75.0 + static_cast<double>(b), 3.0 * static_cast<double>(b % 50)});
+    Rng rng(7, {.index = 300 + static_cast<uint64_t>(b), .purpose = Purpose::kNegatives});
+    std::vector<int64_t> index(5);
+    std::vector<double> km(5);
+    sampler.Draw(batch.places.back(), rng, index, km);
+    for (const int64_t i : index) expected.push_back(gallery->places()[static_cast<size_t>(i)]);
+  }
+  const StepPlacesMaker maker(config, 1, false, 7, gallery);
+  const auto single = MakeSingleCommunicator();
+  const int before = at::get_num_threads();
+  for (const int threads : {1, 4}) {
+    at::set_num_threads(threads);
+    const StepPlaces step = maker.MakeCollective(batch, 300, GpsQueue(0), *single);
+    EXPECT_EQ(step.known.negatives, expected) << threads << " threads";
+  }
+  at::set_num_threads(before);
 }
 
 TEST(StepPlaces, TheThesisFillsTheQueueFromTheGalleryAlikeOnAllRanks) {
