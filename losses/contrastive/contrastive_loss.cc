@@ -1,50 +1,20 @@
 #include "losses/contrastive/contrastive_loss.h"
 
 #include <ATen/ATen.h>
-#include <torch/csrc/autograd/custom_function.h>
+#include <torch/csrc/autograd/grad_mode.h>
 
 #include <algorithm>
 #include <array>
 #include <limits>
 
 #include "base/error.h"
-#include "losses/contrastive/gather_rows.h"
+#include "losses/batch_collectives.h"
 #include "losses/contrastive/row_pass.h"
 
 namespace graticule {
 namespace {
 
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
-
 constexpr size_t kInputs = 6;
-
-// A scalar whose gradients are known already, one per input.
-class Precomputed : public torch::autograd::Function<Precomputed> {
- public:
-  static at::Tensor forward(AutogradContext* ctx, at::TensorList inputs, const at::Tensor& sum,
-                            const variable_list& gradients) {
-    ctx->save_for_backward(gradients);
-    return sum.clone();
-  }
-  static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    variable_list gradients = ctx->get_saved_variables();
-    for (at::Tensor& gradient : gradients) gradient = gradient * grads[0].to(gradient.scalar_type());
-    gradients.resize(gradients.size() + 2);  // none for the sum and the list
-    return gradients;
-  }
-};
-
-at::Tensor WithGradients(const at::Tensor& sum, const std::array<at::Tensor, kInputs>& inputs,
-                         const std::array<at::Tensor, kInputs>& gradients) {
-  variable_list wanted, known;
-  for (size_t i = 0; i < kInputs; ++i) {
-    if (!gradients[i].defined()) continue;
-    wanted.push_back(inputs[i]);
-    known.push_back(gradients[i].to(inputs[i].scalar_type()));
-  }
-  return Precomputed::apply(at::TensorList(wanted), sum, known);
-}
 
 at::Tensor ZerosFor(const at::Tensor& input, at::ScalarType type) {
   if (!input.defined() || !input.requires_grad()) return {};
@@ -170,10 +140,15 @@ ContrastiveSums ContrastiveLoss::SumCollective(const ContrastiveRows& rows, cons
 
   ContrastiveSums result = image_to_place.observed();
   const torch::autograd::AutoGradMode as_before(graph);
-  result.sum = WithGradients(
-      sum,
-      {rows.images_ID, rows.places_BD, rows.candidates_SD, rows.negatives_BMD, rows.log_scale, rows.bias},
-      gradients);
+  const std::array<at::Tensor, kInputs> inputs = {rows.images_ID,     rows.places_BD, rows.candidates_SD,
+                                                  rows.negatives_BMD, rows.log_scale, rows.bias};
+  std::vector<at::Tensor> wanted, known;
+  for (size_t i = 0; i < kInputs; ++i) {
+    if (!gradients[i].defined()) continue;
+    wanted.push_back(inputs[i]);
+    known.push_back(gradients[i]);
+  }
+  result.sum = WithGradients(sum, wanted, known);
   return result;
 }
 

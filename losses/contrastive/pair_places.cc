@@ -13,12 +13,6 @@ namespace {
 
 constexpr double kNever = 2;  // no closeness is above 1
 
-// Pairs nearer than km have a closeness above this.
-double ClosenessAt(double km) {
-  const double half_chord = std::sin(std::min(km / kPairRadiusKm, M_PI) / 2);
-  return 1 - 2 * half_chord * half_chord;
-}
-
 std::vector<size_t> KeysInUse(const MaskConfig& mask) {
   std::vector<size_t> used;
   for (const std::string& key : mask.same) used.push_back(key == "place" ? 0 : key == "author" ? 1 : 2);
@@ -40,6 +34,11 @@ at::Tensor LeftOutBroadcast(const at::Tensor& near, const PairPlaces& rows, cons
 }
 
 }  // namespace
+
+double ClosenessAt(double km) {
+  const double half_chord = std::sin(std::min(km / kPairRadiusKm, M_PI) / 2);
+  return 1 - 2 * half_chord * half_chord;
+}
 
 PairPlaces PairPlaces::Of(std::span<const LatLon> places, std::span<const PairKeys> keys,
                           const MaskConfig& mask, int64_t first_sample, c10::Device device,

@@ -56,6 +56,9 @@ struct PairPlaces {
   PairPlaces Each(const Function& change) const;  // applied to every tensor that is there
 };
 
+// Pairs nearer than km have a closeness above this.
+double ClosenessAt(double km);
+
 // cos of the angle between places, fp64 [R, C].
 at::Tensor Closeness(const PairPlaces& rows, const PairPlaces& columns);
 

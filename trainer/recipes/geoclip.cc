@@ -8,7 +8,6 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "losses/contrastive/gather_rows.h"
 #include "models/frozen_tower.h"
 #include "trainer/cuda_module.h"
 #include "trainer/optim/parameter_groups.h"
