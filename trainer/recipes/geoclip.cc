@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "losses/batch_collectives.h"
 #include "models/frozen_tower.h"
 #include "trainer/cuda_module.h"
 #include "trainer/optim/parameter_groups.h"
