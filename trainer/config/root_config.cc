@@ -48,6 +48,16 @@ void RootConfig::Bind(Section& root) {
                : "";
   });
   root.Check([this]() -> std::string {
+    return recipe.kind == "geoclip" && recipe.geoclip.nearest.weight > 0 && loss.kind == "triplet"
+               ? "recipe.nearest.weight takes the scale of the main loss's logits, loss.kind triplet has none"
+               : "";
+  });
+  root.Check([this]() -> std::string {
+    return recipe.kind == "geoclip" && recipe.geoclip.simsiam.weight > 0 && train.global_batch < 2
+               ? "recipe.simsiam.weight needs a train.global_batch of 2 or more, which it normalises over"
+               : "";
+  });
+  root.Check([this]() -> std::string {
     return recipe.kind == "geoclip" && data.sampling.by == "cell" && cells.file.empty()
                ? "data.sampling.by cell needs cells.file"
                : "";

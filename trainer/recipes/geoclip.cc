@@ -9,7 +9,9 @@
 
 #include "base/error.h"
 #include "losses/batch_collectives.h"
+#include "losses/simsiam/simsiam_loss.h"
 #include "models/frozen_tower.h"
+#include "models/simsiam_heads.h"
 #include "trainer/cuda_module.h"
 #include "trainer/optim/parameter_groups.h"
 
@@ -57,10 +59,16 @@ GeoclipRecipe::GeoclipRecipe(const GeoclipOptions& options)
   const at::TensorOptions floats = at::TensorOptions(at::kFloat);
   logit_scale_ = at::full({}, std::log(config.logit_scale.start), floats);
   if (loss_.has_bias()) logit_bias_ = at::full({}, config.logit_scale.bias, floats);
+  if (config.simsiam.weight > 0)
+    simsiam_ =
+        MakeSimSiamHeads({config.outputs, config.simsiam.width, config.simsiam.hidden}, SeedOf(options));
+  if (config.nearest.weight > 0)
+    nearest_.emplace(config.nearest, options.loss.contrastive.mask, config.outputs, options.device);
   if (options.device.type() != c10::kCPU) {
     tower_.To(options.device);
     image_mlp_.To(options.device);
     location_.To(options.device);
+    for (NamedTensor& p : simsiam_) p.tensor.set_data(p.tensor.detach().to(options.device));
     logit_scale_ = logit_scale_.to(options.device);
     if (logit_bias_.defined()) logit_bias_ = logit_bias_.to(options.device);
   }
@@ -89,6 +97,9 @@ std::map<std::string, double> GeoclipRecipe::Weights(const Batch& batch) const {
   if (kind == "hcl" || kind == "dcl") weights["floored"] = rows;
   if (WeighsNegatives()) weights["max_weight"] = rows;
   weights[kind] = rows;
+  const auto samples = static_cast<double>(batch.size), views = static_cast<double>(batch.views);
+  if (!simsiam_.empty()) weights["simsiam"] = samples;
+  if (nearest_) weights["nearest"] = samples * views, weights["neighbours"] = rows / views;
   return weights;
 }
 
@@ -116,6 +127,7 @@ void GeoclipRecipe::ShowFeaturesCollective(const at::Tensor& own_IF, Communicato
 std::vector<LatLon> GeoclipRecipe::PlacesCollective(const Batch& share, int64_t first_sample,
                                                     Communicator& control) {
   step_ = places_.MakeCollective(share, first_sample, queue_, control);
+  first_sample_ = first_sample;
   return step_.encode;
 }
 
@@ -134,7 +146,7 @@ std::vector<LossTerm> GeoclipRecipe::Terms(const std::vector<at::Tensor>& output
   const StreamHandle stream = options_.cuda != nullptr ? options_.cuda->ComputeStream() : nullptr;
   const ContrastiveSums sums = loss_.SumCollective(rows, step_.known, comm, stream);
   const double mine = Weights(batch).at("top1");
-  std::vector<LossTerm> terms = {{options_.loss.kind, sums.sum, 1},
+  std::vector<LossTerm> terms = {{options_.loss.kind, sums.sum, options_.geoclip.main_weight},
                                  {"top1", sums.correct, 0},
                                  {"positive", sums.positive, 0},
                                  {"left_out", sums.left_out, 0}};
@@ -142,6 +154,17 @@ std::vector<LossTerm> GeoclipRecipe::Terms(const std::vector<at::Tensor>& output
   const std::string& kind = options_.loss.kind;
   if (kind == "hcl" || kind == "dcl") terms.push_back({"floored", sums.floored, 0});
   if (WeighsNegatives()) terms.push_back({"max_weight", sums.largest_weight, 0});
+  if (nearest_) {
+    const NearestSums near = nearest_->SumCollective(rows, step_.known, first_sample_, comm, stream);
+    terms.push_back({"nearest", near.sum, options_.geoclip.nearest.weight});
+    terms.push_back({"neighbours", near.found, 0});
+  }
+  if (!simsiam_.empty()) {
+    std::vector<at::Tensor> heads;
+    for (const NamedTensor& p : simsiam_) heads.push_back(p.tensor);
+    const at::Tensor sum = SimSiamSumCollective(images, batch.views, heads, comm, stream);
+    terms.push_back({"simsiam", sum, options_.geoclip.simsiam.weight});
+  }
   return terms;
 }
 
@@ -152,6 +175,7 @@ void GeoclipRecipe::AfterUpdate() {
   at::Tensor features = step_.known.image_features;  // a place has those of its first view
   if (features.defined()) features = features.unflatten(0, {std::ssize(step_.known.batch), -1}).select(1, 0);
   queue_.Push(step_.known.batch, step_.known.batch_keys, features);
+  if (nearest_) nearest_->Push();
   step_ = {};
   gallery_DN_ = at::Tensor();
 }
@@ -221,6 +245,14 @@ std::vector<NamedTensor> GeoclipRecipe::Parameters() {
   for (const NamedTensor& p : location_.parameters()) all.push_back({"heads.location." + p.name, p.tensor});
   all.push_back({"heads.logit_scale", logit_scale_});
   if (logit_bias_.defined()) all.push_back({"heads.logit_bias", logit_bias_});
+  for (const NamedTensor& p : simsiam_) all.push_back({"heads.simsiam." + p.name, p.tensor});
+  return all;
+}
+
+std::vector<NamedTensor> GeoclipRecipe::Buffers() {
+  std::vector<NamedTensor> all;
+  if (queue_.slots() > 0) all = queue_.tensors();
+  for (const NamedTensor& t : nearest_ ? nearest_->tensors() : std::vector<NamedTensor>{}) all.push_back(t);
   return all;
 }
 

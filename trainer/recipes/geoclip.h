@@ -5,10 +5,10 @@
 //
 // Outputs of Encode: unit rows [rows, D], of images or of places; of images, where loss.pair asks for them,
 // also the unit rows [rows, F] of the tower's output. The step shows Terms all images of the share and what
-// PlacesCollective asked for. Parameters beyond the tower are named
-// heads.image_mlp.*, heads.location.* (GeoCLIP's own names follow), heads.logit_scale (its logarithm) and,
-// for siglip, heads.logit_bias. Ten crops: Predict takes the mean of the crops' unit rows, which is the mean
-// of their logits. Source: GeoCLIP (arXiv 2309.16020); docs/CONTRASTIVE.md.
+// PlacesCollective asked for. Parameters beyond the tower are named heads.image_mlp.*, heads.location.*
+// (GeoCLIP's own names follow), heads.logit_scale (its logarithm), for siglip heads.logit_bias and, where
+// views predict one another, heads.simsiam.*. Ten crops: Predict takes the mean of the crops' unit rows, which
+// is the mean of their logits. Source: GeoCLIP (arXiv 2309.16020); docs/CONTRASTIVE.md.
 #pragma once
 
 #include <memory>
@@ -26,6 +26,7 @@
 #include "trainer/recipe.h"
 #include "trainer/recipes/best_places.h"
 #include "trainer/recipes/gps_queue.h"
+#include "trainer/recipes/nearest_term.h"
 #include "trainer/recipes/step_places.h"
 
 namespace graticule {
@@ -69,9 +70,7 @@ class GeoclipRecipe : public Recipe {
                                                double near_km) override;
   std::vector<ParameterGroup> Groups() override;
   std::vector<NamedTensor> Parameters() override;
-  std::vector<NamedTensor> Buffers() override {
-    return queue_.slots() > 0 ? queue_.tensors() : std::vector<NamedTensor>{};
-  }
+  std::vector<NamedTensor> Buffers() override;
   std::string State() const override;
   VisionTower& tower() override { return tower_; }
 
@@ -103,9 +102,12 @@ class GeoclipRecipe : public Recipe {
   ContrastiveLoss loss_;
   GpsQueue queue_;
   StepPlacesMaker places_;
-  StepPlaces step_;                    // of the step in progress
-  std::optional<PlaceChoice> choice_;  // made when it is first needed
-  at::Tensor gallery_DN_;              // unit columns; undefined: to be made of the present weights
+  StepPlaces step_;  // of the step in progress
+  int64_t first_sample_ = 0;
+  std::vector<NamedTensor> simsiam_;    // its heads; empty: off
+  std::optional<NearestTerm> nearest_;  // none: off
+  std::optional<PlaceChoice> choice_;   // made when it is first needed
+  at::Tensor gallery_DN_;               // unit columns; undefined: to be made of the present weights
 };
 
 }  // namespace graticule

@@ -120,6 +120,18 @@ void GeoclipConfig::Bind(Section& s) {
   s.Sub("logit_scale", &logit_scale, "scale of the logits");
   s.Sub("negatives", &negatives, "what images are compared with besides the batch");
   s.Sub("gallery", &gallery, "places that answers are chosen from");
+  s.Field("main_weight", &main_weight,
+          {.help = "of the loss in the objective, beside simsiam.weight and nearest.weight",
+           .min = 1e-6,
+           .max = 1000});
+  s.Sub("simsiam", &simsiam, "views of an image predict one another");
+  s.Sub("nearest", &nearest, "images are also compared with places near their own");
+  s.Check([this]() -> std::string {
+    return simsiam.weight > 0 && views < 2
+               ? fmt::format("views is {}, but simsiam.weight {} compares views of an image: it needs 2",
+                             views, simsiam.weight)
+               : "";
+  });
 }
 
 }  // namespace graticule

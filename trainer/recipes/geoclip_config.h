@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/config/section.h"
+#include "trainer/recipes/declip_config.h"
 
 namespace graticule {
 
@@ -66,6 +67,9 @@ struct GeoclipConfig {
   LogitScaleConfig logit_scale;
   NegativesConfig negatives;
   GalleryConfig gallery;
+  double main_weight = 1;  // of loss.kind in the objective, beside these two
+  SimSiamConfig simsiam;
+  NearestConfig nearest;
   void Bind(Section& s);
 };
 

@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "models/frozen_tower.h"
 #include "models/hf_weights.h"
+#include "models/simsiam_heads.h"
 #include "trainer/recipes/geocells.h"
 #include "trainer/recipes/geoclip.h"
 #include "trainer/recipes/geoclip_init.h"
@@ -113,6 +114,7 @@ int64_t HeadParameters(const RootConfig& config, int64_t cells) {
   values = hidden * (in + 1) + g.outputs * (hidden + 1) + 1;
   const int64_t capsule =
       2 * features + width * (2 * features + 1) + 2 * width * (width + 1) + g.outputs * (width + 1);
+  if (g.simsiam.weight > 0) values += CountSimSiamHeads({g.outputs, g.simsiam.width, g.simsiam.hidden});
   return values + capsule * std::ssize(g.location.sigmas);
 }
 

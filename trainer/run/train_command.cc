@@ -171,7 +171,8 @@ int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, 
                              {data.val_embeddings.get(), first(named.val_embeddings)}});
   std::unique_ptr<RunRecord> record;
   if (folder != nullptr) {
-    folder->CheckFreeSpace(BytesOf(parts.recipe->Parameters()) + BytesOf(parts.optimizer->State()));
+    folder->CheckFreeSpace(BytesOf(parts.recipe->Parameters()) + BytesOf(parts.optimizer->State()) +
+                           BytesOf(parts.recipe->Buffers()));
     RecordStart(command, start, data, world, *folder);
     record = std::make_unique<RunRecord>(command.config, *folder, state, world.size, command.resolved.hash);
     folder->SetStatus("running", 0, "");

@@ -56,6 +56,7 @@ void MakeRecipeFor(OpenedModel& model, RootConfig& config, const std::string& st
   config.loss.contrastive.pair.use = "none";
   config.recipe.geoclip.negatives.bands.clear();
   config.recipe.geoclip.negatives.thesis = "none";
+  config.recipe.geoclip.nearest.weight = 0;
   model.recipe = MakeRecipe(config, {.cells = model.cells,
                                      .gallery = model.gallery,
                                      .state = state,
@@ -213,7 +214,8 @@ void ExportModel(const OpenedModel& model, const std::string& out_dir) {
   }
   std::vector<NamedTensor> heads;
   for (const NamedTensor& p : model.recipe->Parameters()) {
-    if (p.name.starts_with("heads.")) heads.push_back(p);
+    // What only training needs stays behind.
+    if (p.name.starts_with("heads.") && !p.name.starts_with("heads.simsiam.")) heads.push_back(p);
   }
   const ExportAnswers answers{BaseName(model.answers_path), [&](const std::string& path) {
                                 if (auto* geoclip = dynamic_cast<GeoclipRecipe*>(model.recipe.get()))
