@@ -22,9 +22,11 @@ class ExportTest : public testing::Test {
     c.activation = "gelu";
     tower_ = std::make_unique<VisionTower>(c, 3);
     const Heads heads(32, {{"geocell", 5}, {"month", kMonthClasses}}, 4);
-    WriteExport(PosixFs(), Path("out"), *tower_, heads.parameters(),
-                {"cells.safetensors", [](const std::string& path) { SafetensorsWriter().Write(PosixFs(), path); }}, {.image_size = 16, .exif_orientation = "ignore"},
-                {{"pooling", "mean"}, {"visual_projection", "untrained"}});
+    WriteExport(
+        PosixFs(), Path("out"), *tower_, heads.parameters(),
+        {"cells.safetensors", [](const std::string& path) { SafetensorsWriter().Write(PosixFs(), path); }},
+        {.image_size = 16, .exif_orientation = "ignore"},
+        {{"pooling", "mean"}, {"visual_projection", "untrained"}});
   }
   void TearDown() override { std::filesystem::remove_all(root_); }
   std::string Path(const std::string& name) const { return (root_ / name).string(); }

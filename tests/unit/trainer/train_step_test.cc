@@ -49,7 +49,9 @@ class LinearRecipe : public Recipe {
     return {{"first", square, 1.0}, {"second", outputs[0].mul(second).sum(), 3.0}};
   }
   bool additive() const override { return true; }
-  std::vector<std::vector<Prediction>> Predict(const std::vector<at::Tensor>&, int, double) override { return {}; }
+  std::vector<std::vector<Prediction>> Predict(const std::vector<at::Tensor>&, int, double) override {
+    return {};
+  }
   std::vector<ParameterGroup> Groups() override { return {{"all", Parameters(), 1.0, false}}; }
   std::vector<NamedTensor> Parameters() override { return {{"weight", weight_}, {"bias", bias_}}; }
   std::string State() const override { return "{}"; }
