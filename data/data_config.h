@@ -58,7 +58,7 @@ struct DataConfig {
   AugmentConfig augment;
   SamplingConfig sampling;
   double share = 1;                        // of the training records
-  std::string decode = "exact";            // or "fast"; training only
+  std::string decode = "exact";            // or "fast", "nvjpeg"; training only
   std::string exif_orientation = "apply";  // or "ignore"; the same in train, eval and predict
   std::string stage;                       // folder on the node's disk for copies of shards; empty: none
   double stage_gb = 0;                     // limit of all copies there; 0: what the disk holds
@@ -69,7 +69,8 @@ struct DataConfig {
   std::string stats;          // JSON file; empty: computed over the training split
   void Bind(Section& s);
 
-  // How training images are made for a model of this input size.
+  bool decodes_on_device() const { return decode == "nvjpeg"; }
+  // How training images are made for a model of this input size, by the CPU: exact where the GPU decodes.
   AugmentOptions TrainAugment(int64_t image_size) const;
   // How evaluation and prediction see an image: centre crop with the same filter and orientation rule.
   AugmentOptions EvalAugment(int64_t image_size) const;

@@ -47,6 +47,11 @@ class BadInput(unittest.TestCase):
                     name="never", overrides=("optim.weight_decy=1", "train.precision=fp8", "optim.lr=-1"))
         self.assertFalse((self.world.folder / "never").exists())
 
+    def test_decoding_on_a_gpu_needs_one_and_says_so_first(self):
+        self.refuse(2, "data.decode is nvjpeg", "train.device=cuda", "data.decode=exact",
+                    name="never", overrides=("data.decode=nvjpeg",))
+        self.assertFalse((self.world.folder / "never").exists())
+
     @unittest.skipUnless(HAS_MPI, "no mpirun or no MPI module here")
     def test_several_ranks_tell_a_mistake_once(self):
         done = self.refuse(2, overrides=("optim.weight_decy=1",), ranks=2)

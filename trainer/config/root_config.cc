@@ -68,6 +68,13 @@ void RootConfig::Bind(Section& root) {
                : "";
   });
   root.Check([this]() -> std::string {
+    return data.decodes_on_device() && train.device == "cpu"
+               ? "data.decode is nvjpeg, which needs a GPU, but train.device is cpu; set train.device=cuda, "
+                 "or "
+                 "data.decode=exact"
+               : "";
+  });
+  root.Check([this]() -> std::string {
     if (train.micro_batch <= train.global_batch) return "";
     return fmt::format("train.micro_batch {} is more than train.global_batch {}", train.micro_batch,
                        train.global_batch);

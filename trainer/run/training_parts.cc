@@ -199,6 +199,7 @@ TrainingParts TrainingParts::BuildCollective(const RootConfig& config, const Tra
     loading.plans = parts.plans->folder();
   }
   loading.embeddings = data.train_embeddings;
+  if (config.data.decodes_on_device()) loading.jpeg_device = &world.cuda->Jpegs();
   loading.keys = NeedsKeys(config);
   if (config.recipe.kind == "geoclip") loading.views = config.recipe.geoclip.views;
   HostAllocator& memory = world.cuda != nullptr ? world.cuda->PinnedAllocator() : PageableAllocator();

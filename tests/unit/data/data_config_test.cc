@@ -56,6 +56,19 @@ TEST(DataConfig, EvaluationSharesFilterAndOrientationButNotTheCrop) {
   EXPECT_FALSE(train.apply_exif_orientation);
 }
 
+TEST(DataConfig, WhatTheGpuDoesNotDecodeTheCpuDecodesExactly) {
+  Root root;
+  EXPECT_TRUE(Resolve(root, {"data.decode=nvjpeg"}).issues.empty());
+  EXPECT_TRUE(root.data.decodes_on_device());
+  EXPECT_EQ(root.data.TrainAugment(224).decode, "exact");
+  EXPECT_TRUE(Resolve(root, {"data.decode=fast"}).issues.empty());
+  EXPECT_FALSE(root.data.decodes_on_device());
+  EXPECT_EQ(root.data.TrainAugment(224).decode, "fast");
+  EXPECT_NE(OnlyIssue({"data.decode=nvjpeg", "data.train=[a]", "data.train_embeddings=[x]"})
+                .find("leaves no training image"),
+            std::string::npos);
+}
+
 TEST(DataConfig, ImpossibleRangesAreNamed) {
   EXPECT_NE(OnlyIssue({"data.augment.scale=[0.9]"}).find("data.augment.scale has 1 values"),
             std::string::npos);
