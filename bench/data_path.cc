@@ -8,7 +8,7 @@
 //   bench_data_path FOLDER 0 error LOW               how far the crops of fast are from those of exact, in
 //   units of 8 bits
 // and for the loader as a whole, LOAD being the share of its rate that the consumer asks for:
-//   bench_data_path FOLDER SECONDS loader THREADS LOAD
+//   bench_data_path FOLDER SECONDS loader THREADS LOAD [nvjpeg]   decoded by the GPU
 #include <fmt/format.h>
 #include <time.h>
 
@@ -28,6 +28,7 @@
 #include "data/image/augment.h"
 #include "data/image/jpeg_decode.h"
 #include "data/loader/loader.h"
+#include "trainer/cuda_module.h"
 
 namespace graticule {
 namespace {
@@ -177,16 +178,25 @@ LoaderStats Drive(Loader& loader, double seconds, double step_s, double& elapsed
   return after;
 }
 
-void WholeLoader(double seconds, std::vector<std::vector<uint8_t>> files, int threads, double load) {
+void WholeLoader(double seconds, std::vector<std::vector<uint8_t>> files, int threads, double load,
+                 bool nvjpeg) {
   LoaderOptions options;
-  options.global_batch = 32;
+  options.global_batch = nvjpeg ? 512 : 32;  // a group of the GPU is 64 images
   options.threads = threads;
+  HostAllocator* memory = &PageableAllocator();
+  if (nvjpeg) {
+    CudaModule& module = LoadCudaModule();
+    module.SelectDevice(0);
+    options.jpeg_device = &module.Jpegs();
+    memory = &module.PinnedAllocator();
+  }
   const auto dataset = std::make_shared<MemoryDataset>(std::move(files), 100);
   double elapsed = 0;
-  auto loader = Loader::Create(dataset, options);
+  auto loader = Loader::Create(dataset, options, *memory);
   const LoaderStats flat_out = Drive(*loader, seconds, 0, elapsed);
   const double rate = static_cast<double>(flat_out.images) / elapsed;
-  const LoaderStats loaded = Drive(*loader, seconds, 32 / (rate * load), elapsed);
+  const LoaderStats loaded =
+      Drive(*loader, seconds, static_cast<double>(options.global_batch) / (rate * load), elapsed);
   fmt::print("{{\"images_per_s\": {:.1f}, \"loaded_images_per_s\": {:.1f}, \"wait_share\": {:.5f}}}\n", rate,
              static_cast<double>(loaded.images) / elapsed, loaded.wait_s / elapsed);
 }
@@ -200,7 +210,8 @@ int main(int argc, char** argv) {
     const double seconds = std::stod(a.at(1));
     auto files = graticule::ReadFolder(a.at(0));
     if (a.at(2) == "loader") {
-      graticule::WholeLoader(seconds, std::move(files), std::stoi(a.at(3)), std::stod(a.at(4)));
+      graticule::WholeLoader(seconds, std::move(files), std::stoi(a.at(3)), std::stod(a.at(4)),
+                             a.size() > 5 && a[5] == "nvjpeg");
     } else if (a.at(2) == "error") {
       graticule::Error8Bit(std::stod(a.at(3)), files);
     } else if (a.at(2) == "part" || a.at(2) == "crop") {

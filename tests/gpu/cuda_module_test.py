@@ -1,12 +1,14 @@
 """The CUDA module where no GPU is needed: what it exports and needs, how the program meets a machine without one, and,
 with the complete torch wheel of the reference environment, that it opens and knows its versions. Where a GPU is, the
 programs of this folder run."""
+import ctypes.util
 import os
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -57,7 +59,6 @@ class Module(unittest.TestCase):
         self.assertIn("sm_90", out)
 
     def test_a_missing_module_is_named_with_the_remedy(self):
-        import tempfile
         with tempfile.TemporaryDirectory() as folder:
             alone = pathlib.Path(folder) / "cuda_check"
             shutil.copy(BIN / "cuda_check", alone)
@@ -73,6 +74,32 @@ class Module(unittest.TestCase):
 
     @unittest.skipUnless(NVIDIA, "no complete torch wheel: run scripts/setup.sh --oracles")
     @unittest.skipIf(has_gpu(), "a GPU is here")
+    def test_nvjpeg_is_found_with_all_its_functions(self):
+        done = check("open", complete_wheel(), program=BIN / "jpeg_check")
+        self.assertIn("cudaSetDevice", done.stderr)  # the first call after the library was opened
+
+    @unittest.skipUnless(NVIDIA, "no complete torch wheel: run scripts/setup.sh --oracles")
+    @unittest.skipIf(ctypes.util.find_library("nvjpeg"), "the system has an nvJPEG of its own")
+    def test_a_missing_nvjpeg_is_named_with_the_remedy(self):
+        with tempfile.TemporaryDirectory() as folder:
+            alone = pathlib.Path(folder) / "jpeg_check"
+            shutil.copy(BIN / "jpeg_check", alone)
+            module = MODULE.read_bytes()
+            self.assertIn(b"/cuda/nvidia/cu13/lib", module)
+            (alone.parent / MODULE.name).write_bytes(module.replace(b"/cuda/nvidia/cu13/lib", b"/cuda/nvidia/none/lib"))
+            done = check("open", complete_wheel(), program=alone)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("libnvjpeg.so.13 cannot be opened", done.stderr)
+        self.assertIn("data.decode=exact", done.stderr)
+
+    def test_the_jpeg_decoder_is_right_on_a_device_made_of_plain_memory(self):
+        for environment in ({}, {"FAKE_NVJPEG_WITHOUT_ENGINES": "1"}):
+            done = check("", environment, program=BIN / "jpeg_host_check")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("ok", done.stdout)
+
+    @unittest.skipUnless(NVIDIA, "no complete torch wheel: run scripts/setup.sh --oracles")
+    @unittest.skipIf(has_gpu(), "a GPU is here")
     def test_without_a_gpu_the_error_says_so(self):
         done = check("open", complete_wheel())
         self.assertEqual(done.returncode, 2, done.stderr)
@@ -84,10 +111,13 @@ class Module(unittest.TestCase):
 class Gpu(unittest.TestCase):
     environment = complete_wheel() if NVIDIA else {}
 
-    def run_mode(self, mode):
-        done = check(mode, self.environment)
+    def run_mode(self, mode, program=None):
+        done = check(mode, self.environment, program)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("ok", done.stdout)
+
+    def test_crops_decoded_on_the_gpu_are_near_those_of_the_cpu(self):
+        self.run_mode("compare", BIN / "jpeg_check")
 
     def test_collectives_of_nccl_in_a_world_of_one(self):
         self.run_mode("nccl")
@@ -103,6 +133,7 @@ class Gpu(unittest.TestCase):
         self.addCleanup(world.close)
         losses = {}
         for name, tolerance, *overrides in (("cpu", 0), ("fp32", 1e-3, "train.device=cuda"),
+                                            ("nvjpeg", 2e-2, "train.device=cuda", "data.decode=nvjpeg"),
                                             ("bf16", 2e-2, "train.device=cuda", "train.precision=bf16")):
             done = world.train(name, *overrides, steps=20, environment=self.environment)
             self.assertEqual(done.returncode, 0, done.stderr)
