@@ -195,6 +195,7 @@ void WholeLoader(double seconds, std::vector<std::vector<uint8_t>> files, int th
   auto loader = Loader::Create(dataset, options, *memory);
   const LoaderStats flat_out = Drive(*loader, seconds, 0, elapsed);
   const double rate = static_cast<double>(flat_out.images) / elapsed;
+  if (nvjpeg) fmt::print(stderr, "{} rows decoded by the GPU\n", loader->stats().by_device);
   const LoaderStats loaded =
       Drive(*loader, seconds, static_cast<double>(options.global_batch) / (rate * load), elapsed);
   fmt::print("{{\"images_per_s\": {:.1f}, \"loaded_images_per_s\": {:.1f}, \"wait_share\": {:.5f}}}\n", rate,

@@ -118,7 +118,10 @@ void DeviceRows::Begin(std::span<const int64_t> records, std::span<const SampleK
 void DeviceRows::Fill(int64_t record, const SampleKey& key, Workspace& work, uint8_t* row) const {
   auto& group = static_cast<Group&>(work);
   const auto i = static_cast<size_t>(row - group.rows) / row_bytes();
-  if (group.made.at(i) == record) return;
+  if (group.made.at(i) == record) {
+    ++group.by_device;
+    return;
+  }
   cpu_->Fill(record, key, *group.cpu, row);
   group.read_s += std::exchange(group.cpu->read_s, 0.0);
   group.decode_s += std::exchange(group.cpu->decode_s, 0.0);

@@ -200,6 +200,7 @@ void RingLoader::Work() {
     if (failure) slot->failure = failure;
     stats_.read_s += std::exchange(work->read_s, 0.0);
     stats_.decode_s += std::exchange(work->decode_s, 0.0);
+    stats_.by_device += std::exchange(work->by_device, 0);
     slot->rows_done += end - begin;
     if (slot->rows_done == rows_) {
       slot->state = State::kReady;

@@ -57,6 +57,7 @@ struct LoaderStats {
   int64_t ready = 0;                            // batches that wait to be taken
   int workers = 0;                              // threads that take rows now (data/loader/worker_pace.h)
   int64_t io_retries = 0;                       // of the whole process
+  int64_t by_device = 0;                        // rows decoded by jpeg_device, those prepared ahead included
   double wait_s = 0, read_s = 0, decode_s = 0;  // summed over workers except wait_s
 };
 

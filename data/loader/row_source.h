@@ -22,10 +22,11 @@ struct SampleKey {
 
 class RowSource {
  public:
-  // What one thread needs, and the time it spent.
+  // What one thread needs, the time it spent, and what was done for it.
   struct Workspace {
     virtual ~Workspace() = default;
     double read_s = 0, decode_s = 0;
+    int64_t by_device = 0;  // rows that a device decoded
   };
 
   virtual ~RowSource() = default;

@@ -99,7 +99,7 @@ class NvjpegSession final : public JpegDevice::Session {
   CudaStream stream_;
   nvjpegJpegStream_t parsed_ = nullptr;
   nvjpegJpegState_t state_ = nullptr;
-  DeviceBuffer words_, images_, scratch_, crops_, tasks_, ends_, written_;
+  DeviceBuffer words_, work_, tasks_, ends_, written_;
 };
 
 // Parses all of the file: the hardware stumbles over damage that the header does not show. The size must be
@@ -157,35 +157,37 @@ bool NvjpegSession::DecodeGroup(std::span<DeviceJpeg* const> group, uint8_t* con
 // Decodes the group, makes its crops and waits for them.
 void NvjpegSession::RunGroup(std::span<DeviceJpeg* const> group, const CropTables& tables,
                              const int32_t* words) {
-  Layout image_bytes, scratch_bytes, crop_bytes;
-  std::vector<size_t> image_at, scratch_at, crops_at;
+  struct Part {  // of one image: where it is decoded, and where its crops go
+    size_t image, crops, crop_bytes = 0;
+    std::vector<size_t> scratch = {};
+  };
   const auto crops_of = [&](const DeviceJpeg* jpeg) {
     return tables.crops().subspan(jpeg->first_crop, jpeg->crops);
   };
   const auto bytes_of = [](const CropTable& crop) { return size_t{3} * crop.width * crop.height; };
+  Layout layout;
+  std::vector<Part> parts;
   for (const DeviceJpeg* jpeg : group) {
-    image_at.push_back(image_bytes.Add(static_cast<size_t>(3 * Pixels(*jpeg))));
-    size_t all = 0;
+    Part part{.image = layout.Add(static_cast<size_t>(3 * Pixels(*jpeg))), .crops = 0};
     for (const CropTable& crop : crops_of(jpeg)) {
-      scratch_at.push_back(scratch_bytes.Add(size_t{3} * crop.rows * crop.width));
-      all += bytes_of(crop);
+      part.scratch.push_back(layout.Add(size_t{3} * crop.rows * crop.width));
+      part.crop_bytes += bytes_of(crop);
     }
-    crops_at.push_back(crop_bytes.Add(all));
+    part.crops = layout.Add(part.crop_bytes);
+    parts.push_back(std::move(part));
   }
-  auto* const images = static_cast<uint8_t*>(images_.Reserve(image_bytes.size()));
-  auto* const scratch = static_cast<uint8_t*>(scratch_.Reserve(scratch_bytes.size()));
-  auto* const crops = static_cast<uint8_t*>(crops_.Reserve(crop_bytes.size()));
+  auto* const base = static_cast<uint8_t*>(work_.Reserve(layout.size()));
 
   std::vector<uint8_t*> starts, ends;
   std::vector<CropTask> tasks;
   for (size_t i = 0; i < group.size(); ++i) {
-    starts.push_back(images + image_at[i]);
+    starts.push_back(base + parts[i].image);
     ends.push_back(starts[i] + 3 * Pixels(*group[i]));
-    uint8_t* out = crops + crops_at[i];
-    for (const CropTable& crop : crops_of(group[i])) {
-      tasks.push_back(TaskOf(crop, words, starts[i], int64_t{3} * group[i]->width,
-                             scratch + scratch_at[tasks.size()], out));
-      out += bytes_of(crop);
+    uint8_t* out = base + parts[i].crops;
+    const std::span<const CropTable> crops = crops_of(group[i]);
+    for (size_t k = 0; k < crops.size(); out += bytes_of(crops[k++])) {
+      tasks.push_back(
+          TaskOf(crops[k], words, starts[i], int64_t{3} * group[i]->width, base + parts[i].scratch[k], out));
     }
   }
   const int count = static_cast<int>(group.size());
@@ -200,10 +202,8 @@ void NvjpegSession::RunGroup(std::span<DeviceJpeg* const> group, const CropTable
     CheckLaunch(LaunchCheckMarks(device_ends, count, device_written, stream_.get()));
     CheckLaunch(LaunchCrops(device_tasks, static_cast<int>(tasks.size()), stream_.get()));
     for (size_t i = 0; i < group.size(); ++i) {
-      size_t all = 0;
-      for (const CropTable& crop : crops_of(group[i])) all += bytes_of(crop);
-      GRATICULE_CUDA(
-          cudaMemcpyAsync(group[i]->out, crops + crops_at[i], all, cudaMemcpyDeviceToHost, stream_.get()));
+      GRATICULE_CUDA(cudaMemcpyAsync(group[i]->out, base + parts[i].crops, parts[i].crop_bytes,
+                                     cudaMemcpyDeviceToHost, stream_.get()));
     }
     GRATICULE_CUDA(cudaMemcpyAsync(written.data(), device_written, written.size(), cudaMemcpyDeviceToHost,
                                    stream_.get()));

@@ -88,7 +88,8 @@ void RunRecord::WriteRow(int64_t step, double lr, const StepOutcome& outcome) {
                                               {"workers", loader_.workers},
                                               {"read_s", read_s},
                                               {"decode_s", decode_s},
-                                              {"repeated_reads", loader_.io_retries}}},
+                                              {"repeated_reads", loader_.io_retries},
+                                              {"by_device", loader_.by_device}}},
                          {"samples", fmt::format("{:014x}", outcome.samples_digest)},
                          {"bad_records", static_cast<int64_t>(quarantined_.size())},
                          {"mem_peak", PeakMemoryBytes()}});

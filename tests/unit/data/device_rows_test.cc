@@ -187,20 +187,23 @@ TEST(DeviceRows, TakeOnlyWhatTheDeviceMadeFromIt) {
   CpuDevice device;
   device.stain_ = 0xFF;
   device.refused_ = 2;
-  const Rows rows = Collect(*Loader::Create(data, Evaluation(&device)), 4);
+  const auto loader = Loader::Create(data, Evaluation(&device));
+  const Rows rows = Collect(*loader, 4);
   ASSERT_EQ(rows.size(), 200u);
-  int64_t asked = 0;
+  int64_t asked = 0, taken = 0;
   for (int64_t i = 0; i < 200; ++i) {
     const auto kind = static_cast<Kind>(i % kKinds);
     const bool handed_over = kind == kPlain || kind == kFull || kind == kNoise;
     const bool made = handed_over && (40 + i % 13) % 3 != 2;
     asked += handed_over;
+    taken += made;
     std::vector<uint8_t> pixels = expected[i].pixels;
     for (uint8_t& byte : pixels) byte ^= made ? 0xFF : 0;
     EXPECT_EQ(rows[i].record, IsBad(i) ? -1 : i);
     EXPECT_TRUE(rows[i].pixels == pixels) << i;
   }
   EXPECT_EQ(device.asked_, asked);
+  EXPECT_EQ(loader->stats().by_device, taken);
 }
 
 TEST(DeviceRows, EvaluationPadsBadRecordsAsTheCpuDoes) {
