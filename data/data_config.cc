@@ -157,7 +157,7 @@ void DataConfig::Bind(Section& s) {
   s.Choice("decode", &decode, {"exact", "fast", "nvjpeg"},
            "fast: training images of twice the crop's size or more are reduced while they are decoded; close "
            "to, but not, the bytes that Pillow gives. nvjpeg: the GPU decodes training images (train.device "
-           "cuda), equally close");
+           "cuda) and rounds by rules of its own");
   s.Check([this]() -> std::string {
     return decode == "nvjpeg" && !train_embeddings.empty()
                ? "data.decode is nvjpeg, but data.train_embeddings leaves no training image to decode"
