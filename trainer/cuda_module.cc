@@ -18,6 +18,7 @@ CudaModule& LoadCudaModule() {
       throw Error(ErrorCode::kUsage, "libgraticule_cuda.so comes from another build", "",
                   "rebuild the module from the same source as the program");
     }
+    contrastive_kernels = &found->Contrastive();
     return found;
   }();
   return *module;

@@ -15,6 +15,7 @@
 #include "base/comm/communicator.h"
 #include "base/host_allocator.h"
 #include "data/image/jpeg_device.h"
+#include "losses/contrastive/contrastive_kernels.h"
 
 namespace graticule {
 
@@ -57,6 +58,9 @@ class CudaModule {
   // stream sees the result. The Work is done when pixels_BHWC may be overwritten.
   virtual WorkPtr UploadImages(const HostImages& images, const PixelScale& scale, void* device_B3HW,
                                DType dtype) = 0;
+
+  // LoadCudaModule hands them to the losses.
+  virtual const ContrastiveKernels& Contrastive() const = 0;
 };
 
 inline constexpr uint32_t kCudaModuleVersion = 2;

@@ -10,12 +10,9 @@
 
 #include <ATen/core/Tensor.h>
 
-namespace graticule {
+#include "losses/contrastive/contrastive_kernels.h"
 
-// Exponents steep * l and flat * l, steep >= flat >= 0. flat < 0: only the first is needed.
-struct Slopes {
-  float steep = 1, flat = -1;
-};
+namespace graticule {
 
 // fp32 on the CPU, values of a row side by side.
 bool CpuSumsApply(const at::Tensor& logits_RC);

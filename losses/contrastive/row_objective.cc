@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "base/error.h"
-#include "losses/contrastive/cpu_sums.h"
+#include "losses/contrastive/fused_sums.h"
 
 namespace graticule {
 namespace {
@@ -50,7 +50,7 @@ class Reweighted : public RowObjective {
 
   bool sums_merge() const override { return true; }
   at::Tensor LogSums(const RowBlock& piece, int64_t dim) const override {
-    if (Fused(piece)) return CpuLogSums(piece.negatives_RC, dim, SlopesOf(piece, beta_ > 0));
+    if (Fused(piece)) return FusedLogSums(piece.negatives_RC, dim, SlopesOf(piece, beta_ > 0));
     const at::Tensor a_sum = at::logsumexp(Exponent(piece, 1), dim);
     return at::stack({a_sum, Plain(piece) ? a_sum : at::logsumexp(Exponent(piece, 0), dim)}, 1);
   }
@@ -88,7 +88,7 @@ class Reweighted : public RowObjective {
   at::Tensor Gradient(RowBlock& piece, const at::Tensor& statistics_RK) const override {
     const bool through = !detach_ && beta_ > 0;
     if (Fused(piece)) {
-      CpuGradient(piece.negatives_RC, SlopesOf(piece, through), statistics_RK, 1);
+      FusedGradient(piece.negatives_RC, SlopesOf(piece, through), statistics_RK, 1);
       return piece.negatives_RC;
     }
     const at::Tensor kappa = Column(statistics_RK, 2);
@@ -104,18 +104,19 @@ class Reweighted : public RowObjective {
   at::Tensor GradientBothWays(RowBlock& piece, const at::Tensor& statistics_RK, double share,
                               const ColumnShare& columns) const override {
     if (!Fused(piece)) return RowObjective::GradientBothWays(piece, statistics_RK, share, columns);
-    CpuGradient(piece.negatives_RC, SlopesOf(piece, !detach_ && beta_ > 0), statistics_RK,
-                static_cast<float>(share), columns.statistics_CK, static_cast<float>(columns.share));
+    FusedGradient(piece.negatives_RC, SlopesOf(piece, !detach_ && beta_ > 0), statistics_RK,
+                  static_cast<float>(share), columns.statistics_CK, static_cast<float>(columns.share));
     return piece.negatives_RC;
   }
 
  private:
   bool Plain(const RowBlock& rows) const { return beta_ == 0 && !rows.pairs.log_weights_RC.defined(); }
   bool Fused(const RowBlock& piece) const {
-    return CpuSumsApply(piece.negatives_RC) && !piece.pairs.log_weights_RC.defined();
+    return FusedSumsApply(piece.negatives_RC) && !piece.pairs.log_weights_RC.defined();
   }
   Slopes SlopesOf(const RowBlock& piece, bool both) const {
-    const float beta = beta_ > 0 ? Beta(piece).item<float>() : 0;
+    // Only the scale lies on the device, and reading it makes the host wait.
+    const float beta = on_cosine_ && beta_ > 0 ? Beta(piece).item<float>() : static_cast<float>(beta_);
     return {1 + beta, both ? beta : -1};
   }
   at::Tensor Beta(const RowBlock& rows) const { return BetaOn(rows, beta_, on_cosine_); }

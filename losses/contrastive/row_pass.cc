@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "losses/contrastive/leave_out.h"
 
 namespace graticule {
 namespace {
@@ -102,7 +103,8 @@ RowPass::Block RowPass::Show(int64_t begin, at::Tensor logits) const {
   if (shared_.objective->needs_closeness()) block.draws_R2 = draws_R2.narrow(0, begin, count);
   if (shared_.objective->needs_closeness() || shared_.pair != nullptr)
     block.closeness_RC = Closeness(here, columns);
-  at::Tensor left_out = LeftOut(here, columns, block.closeness_RC);
+  const bool in_place = own_columns == 0 && LeavesOutInPlace(logits, block.closeness_RC);
+  at::Tensor left_out = in_place ? at::Tensor() : LeftOut(here, columns, block.closeness_RC);
   at::Tensor distance = FeatureDistanceOf(here, columns);
   if (own_columns > 0) {
     const PairPlaces own_places = extra.Narrow(begin * own_columns, count * own_columns);
@@ -116,7 +118,7 @@ RowPass::Block RowPass::Show(int64_t begin, at::Tensor logits) const {
   }
   WeighPairs(block, distance);
   // A sample without a place is no negative in the other direction either; its row counts nowhere.
-  if (reverse_share > 0 && !rows.all_valid)
+  if (reverse_share > 0 && !rows.all_valid && !in_place)
     left_out = left_out.logical_or(shown.valid.logical_not().unsqueeze(1));
   block.positive_R = logits.gather(1, shown.positive_column).squeeze(1);
   shown.first_R = logits.narrow(1, 0, batch_columns).amax(1) <= block.positive_R;
@@ -129,6 +131,11 @@ RowPass::Block RowPass::Show(int64_t begin, at::Tensor logits) const {
     if (reverse_share > 0) shown.left_out_C = left_out.sum(0);
     block.count_R = block.count_R - shown.left_out_R;
     logits.masked_fill_(left_out, kNone);
+  }
+  if (in_place) {
+    const LeftOutCounts counts = LeaveOut(logits, here, columns, shown.positive_column, reverse_share > 0);
+    shown.left_out_R = counts.rows_R, shown.left_out_C = counts.columns_C;
+    if (counts.rows_R.defined()) block.count_R = block.count_R - counts.rows_R;
   }
   block.negatives_RC = logits;
   return shown;
@@ -242,8 +249,12 @@ void RowPass::RunForeignRows(const at::Tensor& all_anchors, const PairPlaces& al
       if (shared_.bias.defined()) piece.negatives_RC.add_(shared_.bias);
       if (shared_.pair != nullptr) piece.closeness_RC = Closeness(here, piece_places);
       WeighPairs(piece, FeatureDistanceOf(here, piece_places));
-      const at::Tensor left_out = LeftOut(here, piece_places, piece.closeness_RC);
-      if (left_out.defined()) piece.negatives_RC.masked_fill_(left_out, kNone);
+      if (LeavesOutInPlace(piece.negatives_RC, piece.closeness_RC)) {
+        LeaveOut(piece.negatives_RC, here, piece_places);
+      } else {
+        const at::Tensor left_out = LeftOut(here, piece_places, piece.closeness_RC);
+        if (left_out.defined()) piece.negatives_RC.masked_fill_(left_out, kNone);
+      }
       at::Tensor gradient = shared_.objective->Gradient(piece, all_statistics.narrow(0, begin, count));
       if (!all_rows.all_valid) gradient.mul_(here.valid_N.to(gradient.scalar_type()).unsqueeze(1));
       range.gradient.addmm_(gradient.t(), scaled, 1, share);

@@ -6,6 +6,8 @@
 #include <mutex>
 
 #include "data/cuda/normalise.h"
+#include "losses/cuda/leave_out.h"
+#include "losses/cuda/log_sums.h"
 #include "trainer/cuda/handles.h"
 #include "trainer/cuda/nccl_communicator.h"
 #include "trainer/cuda/nvjpeg_device.h"
@@ -78,6 +80,24 @@ class ImageUploader {
   size_t next_ = 0;
 };
 
+class DeviceKernels final : public ContrastiveKernels {
+ public:
+  bool on_cuda() const override { return true; }
+  void LogSums(const LogitBlock& logits, bool of_columns, Slopes slopes, float* sums) const override {
+    GRATICULE_CUDA(static_cast<cudaError_t>(LaunchLogSums(logits, of_columns, slopes, sums, Stream())));
+  }
+  void Gradient(const LogitBlock& logits, Slopes slopes, const LineStatistics& rows,
+                const LineStatistics& columns) const override {
+    GRATICULE_CUDA(static_cast<cudaError_t>(LaunchGradient(logits, slopes, rows, columns, Stream())));
+  }
+  void LeaveOut(const LogitBlock& logits, const Mask& mask) const override {
+    GRATICULE_CUDA(static_cast<cudaError_t>(LaunchLeaveOut(logits, mask, Stream())));
+  }
+
+ private:
+  static cudaStream_t Stream() { return c10::cuda::getCurrentCUDAStream().stream(); }
+};
+
 class Module final : public CudaModule {
  public:
   std::string Version() const override {
@@ -128,6 +148,7 @@ class Module final : public CudaModule {
     if (!uploader_) uploader_ = std::make_unique<ImageUploader>();
     return uploader_->Upload(images, scale, device_B3HW, dtype, static_cast<cudaStream_t>(ComputeStream()));
   }
+  const ContrastiveKernels& Contrastive() const override { return contrastive_; }
 
  private:
   static std::string Dotted(int version) {
@@ -135,6 +156,7 @@ class Module final : public CudaModule {
   }
 
   PinnedMemory pinned_;
+  DeviceKernels contrastive_;
   std::unique_ptr<ImageUploader> uploader_;
   std::unique_ptr<JpegDevice> jpegs_;
   cudaError_t count_error_ = cudaSuccess;
