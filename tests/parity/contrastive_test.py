@@ -256,15 +256,15 @@ def relative(a, b):
 
 
 def compare(cases, tmp_path):
-    """cases: (case, data). Runs each in fp64 on 1 rank and in fp32 on 1, 2 and 4, in small blocks."""
+    """cases: (case, data). Runs each in fp64 on 1 rank and in fp32 on 1, 2 and 4, in small blocks, and by the CUDA kernels' bodies."""
     jobs, wanted = [], []
     for number, (case, data) in enumerate(cases):
         save_file(data, tmp_path / f"{number}.in")
         expected = oracle(case, data)
-        for fp64, ranks in [(True, 1), (True, 4), (False, 1), (False, 2), (False, 4)]:
-            out = tmp_path / f"{number}.{ranks}.{fp64}.out"
-            jobs.append({**case, "in": str(tmp_path / f"{number}.in"), "out": str(out), "ranks": ranks, "fp64": fp64, "block": 150})
-            wanted.append((expected, fp64, ranks, case))
+        for fp64, ranks, kernels in [(True, 1, False), (True, 4, False), (False, 1, False), (False, 2, False), (False, 4, False), (False, 1, True), (False, 2, True)]:
+            out = tmp_path / f"{number}.{ranks}.{fp64}.{kernels}.out"
+            jobs.append({**case, "in": str(tmp_path / f"{number}.in"), "out": str(out), "ranks": ranks, "fp64": fp64, "kernels": kernels, "block": 150})
+            wanted.append((expected, fp64, ranks, {**case, "kernels": kernels}))
     (tmp_path / "cases.json").write_text(json.dumps(jobs))
     subprocess.run([TOOL, tmp_path / "cases.json"], check=True)
     for job, (expected, fp64, ranks, case) in zip(jobs, wanted):

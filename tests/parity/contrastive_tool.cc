@@ -1,14 +1,17 @@
 // contrastive_tool CASES.json
 //
-// Contrastive losses for the parity tests. CASES is a list of {in, out, ranks, block, fp64, kind,
+// Contrastive losses for the parity tests. CASES is a list of {in, out, ranks, block, fp64, kernels, kind,
 // gps_to_image, beta, beta_on, tau_plus, detach, mask_km, mask_same, pair, kappa, kappa_hard, variogram (a
-// file), distance, margin, pick}. `in` holds fp64 tensors of the global batch: images [G * V, D], places [G,
-// D], log_scale [], and where there are such candidates [S, D], negatives [G, M, D], bias []; latlon [G, 2],
-// candidate_latlon [S, 2], negative_latlon [G
-// * M, 2], keys [G, 3], candidate_keys [S, 3] i64, draws [G * V, 2], features [G * V, F],
-// candidate_features [up to S, F]. The ranks are threads that share the
-// rows out evenly. `out`: sum, correct, positive, left_out, floored, largest_weight (over all ranks) and
-// d_<input> for each of the first six.
+// file), distance, margin, pick}. The ranks are threads that share the rows out evenly; kernels: fp32 by the
+// bodies of the CUDA kernels.
+//
+// `in` holds fp64 tensors of the global batch: images [G * V, D], places [G, D], log_scale [], and where there
+// are such candidates [S, D], negatives [G, M, D], bias []; latlon [G, 2], candidate_latlon [S, 2],
+// negative_latlon [G * M, 2], keys [G, 3], candidate_keys [S, 3] i64, draws [G * V, 2], features [G * V, F],
+// candidate_features [up to S, F].
+//
+// `out`: sum, correct, positive, left_out, floored, largest_weight (over all ranks) and d_<input> for each of
+// the first six.
 #include <ATen/ATen.h>
 #include <fmt/format.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -23,6 +26,7 @@
 #include "base/safetensors.h"
 #include "losses/contrastive/contrastive_loss.h"
 #include "models/tensor_io.h"
+#include "tests/gpu/host_kernels.h"
 #include "trainer/comm/fake_communicator.h"
 
 namespace graticule {
@@ -72,6 +76,10 @@ Tensors RunCase(const nlohmann::json& c, const Tensors& in) {
   std::optional<VariogramCurve> curve;
   if (c.contains("variogram")) curve = ReadVariogram(c.at("variogram").get<std::string>());
   const ContrastiveLoss loss(c.at("kind"), config, c.value("block", int64_t{0}), curve);
+
+  const HostKernels kernels(2, 32);
+  std::optional<ServedBy> served;
+  if (c.value("kernels", false)) served.emplace(kernels);
 
   auto comms = MakeFakeCommunicators(ranks);
   std::mutex mutex;
