@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "tests/gpu/contrastive_check.h"
 #include "trainer/comm/world.h"
 #include "trainer/cuda_module.h"
 #include "trainer/sync/grad_sync.h"
@@ -116,6 +117,7 @@ int Run(const std::string& mode) {
     if (mode == "nccl") Nccl(world);
     if (mode == "normalise") Normalise(world);
     if (mode == "step") Step(world);
+    if (mode == "contrastive") CheckContrastive(DeviceOf(world));
     if (world.is_first()) std::printf("ok on %s\n", world.cuda->DescribeDevice(world.local_rank).c_str());
     return 0;
   });

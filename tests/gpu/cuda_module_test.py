@@ -125,6 +125,9 @@ class Gpu(unittest.TestCase):
     def test_normalise_kernel_equals_the_cpu(self):
         self.run_mode("normalise")
 
+    def test_contrastive_kernels_and_losses_equal_fp64_on_the_cpu(self):
+        self.run_mode("contrastive")
+
     def test_bf16_step_stays_near_fp32_on_the_cpu(self):
         self.run_mode("step")
 
