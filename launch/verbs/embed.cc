@@ -25,7 +25,7 @@ namespace {
 namespace po = boost::program_options;
 
 struct EmbedCommand {
-  std::string model, clip, device;
+  std::string model, clip, device, weights;
   std::vector<std::string> config, overrides;
   std::string crops = "centre";  // or "ten"
   int64_t draws = 0;             // 0: no random crops
@@ -43,8 +43,9 @@ struct Source {
 };
 
 Source FromModel(const EmbedCommand& command, const World& world) {
-  auto model = std::make_shared<OpenedModel>(
-      OpenModel(command.model, {.device = DeviceOf(world), .precision = command.options.precision}));
+  auto model = std::make_shared<OpenedModel>(OpenModel(
+      command.model,
+      {.device = DeviceOf(world), .precision = command.options.precision, .weights = command.weights}));
   Source source;
   source.tower = std::shared_ptr<VisionTower>(model, &model->recipe->tower());
   source.output = model->recipe->TowerOutputName();
@@ -165,6 +166,7 @@ EmbedCommand CommandOf(const Options& options) {
       throw Error(ErrorCode::kUsage, fmt::format("--{} is missing", name), "", "see --help");
   }
   command.device = options.Get<std::string>("device");
+  command.weights = options.Choice("weights", {"auto", "ema", "raw"});
   command.crops = options.Choice("crops", {"centre", "ten"});
   command.draws = options.Get<int64_t>("draws");
   if (command.draws < 0 || command.draws > 255)
@@ -205,6 +207,8 @@ int Embed(const std::vector<std::string>& arguments) {
                  "random crops per record, as the configuration makes training images; 0: none")(
       "crops", po::value<std::string>()->default_value("centre"), "for evaluation: centre or ten")(
       "dtype", po::value<std::string>()->default_value("fp16"), "of the rows: fp16, bf16 or fp32")(
+      "weights", po::value<std::string>()->default_value("auto"),
+      "with --model: raw, ema (their moving average, optim.ema_decay) or auto: ema where there is one")(
       "batch", po::value<int64_t>()->default_value(32), "images per rank and forward pass")(
       "device", po::value<std::string>()->default_value("cpu"), "cpu or cuda")(
       "precision", po::value<std::string>()->default_value("fp32"),

@@ -29,7 +29,7 @@ namespace {
 namespace po = boost::program_options;
 
 struct EvalCommand {
-  std::string model, out, device, precision;
+  std::string model, out, device, precision, weights;
   std::vector<std::string> data, split, embeddings;
   std::string crops = "centre";  // or "ten"
   bool split_given = false, json = false;
@@ -151,7 +151,8 @@ int EvaluateCollective(EvalCommand command, World& world) {
   at::set_num_threads(command.threads > 0 ? command.threads : world.cpus);
   // Rank 0 opens first: a mistake is told once.
   if (!world.is_first()) world.control.Barrier();
-  OpenedModel model = OpenModel(command.model, {.device = DeviceOf(world), .precision = command.precision});
+  OpenedModel model = OpenModel(
+      command.model, {.device = DeviceOf(world), .precision = command.precision, .weights = command.weights});
   if (command.hardest > 0 && model.gallery == nullptr) {
     throw Error(ErrorCode::kUsage, "--hardest needs a model that compares images with places", command.model,
                 "this one classifies into cells");
@@ -189,6 +190,7 @@ int EvaluateCollective(EvalCommand command, World& world) {
       {"crop", fmt::format("{} {}", command.crops, options.augment.image_size)},
       {"filter", options.augment.filter},
       {"exif_orientation", model.preprocessing.exif_orientation},
+      {"weights", model.weights},
       {"precision", options.embeddings == nullptr ? command.precision : options.embeddings->plan().precision},
       {"unreadable", std::to_string(unreadable)}};
   if (model.gallery != nullptr) {
@@ -227,6 +229,8 @@ int Eval(const std::vector<std::string>& arguments) {
                "centre, or ten: the mean of the logits of ten crops")(
       "hardest", po::value<int64_t>()->default_value(0),
       "also draw OUT/hardest.html: so many images with the places the model confuses them with")(
+      "weights", po::value<std::string>()->default_value("auto"),
+      "raw, ema (their moving average, optim.ema_decay) or auto: ema where there is one")(
       "batch", po::value<int64_t>()->default_value(32), "images per rank and forward pass")(
       "samples", po::value<int64_t>()->default_value(0), "only the first so many records; 0 takes all")(
       "device", po::value<std::string>()->default_value("cpu"), "cpu or cuda")(
@@ -239,6 +243,7 @@ int Eval(const std::vector<std::string>& arguments) {
   command.out = options.Get<std::string>("out");
   command.device = options.Get<std::string>("device");
   command.precision = options.Get<std::string>("precision");
+  command.weights = options.Choice("weights", {"auto", "ema", "raw"});
   command.data = options.Words("data");
   command.split = options.Words("split");
   command.split_given = options.Has("split");

@@ -18,22 +18,28 @@ int Export(const std::vector<std::string>& arguments) {
   Options options("graticule export --run RUN --out DIR",
                   "Writes the best checkpoint of a run as a directory that Hugging Face transformers loads.");
   options.visible().add_options()("run", po::value<std::string>(), "run or step folder (required)")(
-      "out", po::value<std::string>(), "directory to write (required)");
+      "out", po::value<std::string>(), "directory to write (required)")(
+      "weights", po::value<std::string>()->default_value("auto"),
+      "raw, ema (their moving average, optim.ema_decay) or auto: ema where there is one");
   if (!options.Parse(arguments)) return 0;
   for (const char* name : {"run", "out"}) {
     if (!options.Has(name))
       throw Error(ErrorCode::kUsage, fmt::format("--{} is missing", name), "", "see --help");
   }
   const auto out = options.Get<std::string>("out");
+  const std::string weights = options.Choice("weights", {"auto", "ema", "raw"});
   return RunAlone("export", "cpu", [&](World&) {
-    const OpenedModel model = OpenModel(options.Get<std::string>("run"));
+    const OpenedModel model = OpenModel(options.Get<std::string>("run"), {.weights = weights});
     ExportModel(model, out);
     if (options.json()) {
-      const nlohmann::ordered_json json = {
-          {"export", out}, {"step", model.step}, {"weights_sha256", model.weights_sha256}};
+      const nlohmann::ordered_json json = {{"export", out},
+                                           {"step", model.step},
+                                           {"weights", model.weights},
+                                           {"weights_sha256", model.weights_sha256}};
       fmt::print("{}\n", json.dump());
     } else {
-      fmt::print("exported step {} to {}\n", model.step, out);
+      fmt::print("exported step {}{} to {}\n", model.step,
+                 model.weights == "ema" ? " (moving average of the weights)" : "", out);
     }
     return 0;
   });

@@ -70,6 +70,8 @@ int Predict(const std::vector<std::string>& arguments) {
   Options options("graticule predict --model MODEL PHOTO|FOLDER...",
                   "Says where photos were taken: the best places of each.");
   options.visible().add_options()("model", po::value<std::string>(), "export, run or step folder (required)")(
+      "weights", po::value<std::string>()->default_value("auto"),
+      "raw, ema (their moving average, optim.ema_decay) or auto: ema where there is one")(
       "top", po::value<int>()->default_value(5), "places per photo")(
       "near-km", po::value<double>()->default_value(kNearKm),
       "also sum the probability of all places nearer to each answer than this")(
@@ -91,12 +93,13 @@ int Predict(const std::vector<std::string>& arguments) {
   }
   const std::vector<std::string> paths = FindPhotos(options.Words("photo"));
   const std::string device = options.Get<std::string>("device"),
-                    precision = options.Get<std::string>("precision");
+                    precision = options.Get<std::string>("precision"),
+                    weights = options.Choice("weights", {"auto", "ema", "raw"});
   PrepareArithmetic(precision, device);
   std::vector<PhotoPrediction> photos;
   RunAlone("predict", device, [&](World& world) {
-    OpenedModel model =
-        OpenModel(options.Get<std::string>("model"), {.device = DeviceOf(world), .precision = precision});
+    OpenedModel model = OpenModel(options.Get<std::string>("model"),
+                                  {.device = DeviceOf(world), .precision = precision, .weights = weights});
     if (model.gallery != nullptr) shared.row = "place";
     photos = PredictPhotos(model, paths, top, shared.near_km, world);
     return 0;

@@ -67,6 +67,11 @@ class Resume(unittest.TestCase):
     def test_bf16_resumes_bit_for_bit(self):
         self.check(1, 1, "train.precision=bf16")
 
+    @unittest.skipUnless(HAS_MPI, "no mpirun or no MPI module here")
+    def test_an_average_of_the_weights_resumes_bit_for_bit(self):
+        self.check(2, 1, "optim.ema_decay=0.9", "eval.every_steps=7")
+        self.assertIn("ema.safetensors", self.world.fingerprint("straight2-optim.ema_decay=0.9-eval.every_steps=7", STEPS))
+
     def test_an_order_that_is_a_plan_resumes_bit_for_bit(self):
         self.check(1, 1, "data.plan.kind=gps", "data.plan.neighbours=16", "data.plan.select=8")
 

@@ -1,5 +1,5 @@
-// Named tensors in a safetensors file of our own: model.safetensors and optimizer.safetensors of a
-// checkpoint.
+// Named tensors in a safetensors file of our own: model.safetensors, optimizer.safetensors and, where there
+// is one, ema.safetensors of a checkpoint.
 //
 // Writing takes tensors on any device; reading returns CPU tensors that share the file's mapping and keep it
 // alive. Failure: Error(kCheckpoint) naming the file and the tensor.
@@ -16,6 +16,8 @@
 #include "models/vision_tower.h"
 
 namespace graticule {
+
+inline constexpr const char* kAverageFile = "ema.safetensors";  // trainer/optim/weight_average.h
 
 uint64_t BytesOf(const std::vector<NamedTensor>& tensors);
 

@@ -23,6 +23,13 @@ void OptimConfig::Bind(Section& s) {
   s.Field("head_lr_scale", &head_lr_scale,
           {.help = "learning rate factor of parameters outside the tower", .min = 0, .max = 1e4});
   s.Field("no_decay", &no_decay, {.help = "further parameters without weight decay: parts of their names"});
+  s.Field(
+      "ema_decay", &ema_decay,
+      {.help = "decay per update of a moving average of the weights, which validation and the finished model "
+               "use; 0: none",
+       .min = 0,
+       .max = 0.999999,
+       .on_resume = OnResume::kWarn});
   s.Check([this]() -> std::string {
     if (nesterov && (kind != "sgd" || momentum <= 0)) return "nesterov needs kind: sgd and momentum above 0";
     return "";

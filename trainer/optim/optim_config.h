@@ -18,6 +18,7 @@ struct OptimConfig {
   double clip_norm = 0;               // 0: off
   double layer_decay = 1;             // learning rate factor per tower layer, counted from the top
   double head_lr_scale = 1;           // learning rate factor of everything outside the tower
+  double ema_decay = 0;               // of the moving average of the weights; 0: there is none
   std::vector<std::string> no_decay;  // further parameter names (substrings) without weight decay
   void Bind(Section& s);
 };

@@ -186,6 +186,13 @@ at::Tensor GeoclipRecipe::Logits(const at::Tensor& images_ID, std::span<const La
   return (at::matmul(images_ID, towards.t()) * logit_scale_.exp()).to(at::kCPU).contiguous();
 }
 
+// Every write moves a version, be it an update or an exchange with averages.
+int64_t GeoclipRecipe::LocationVersion() {
+  int64_t version = 0;
+  for (const NamedTensor& p : location_.parameters()) version += p.tensor._version();
+  return version;
+}
+
 at::Tensor GeoclipRecipe::GalleryRows() {
   constexpr int64_t kAtATime = 8192;  // three layers of 1,024 for each: 100 MB
   const std::vector<LatLon>& all = options_.gallery->places();
@@ -199,6 +206,7 @@ at::Tensor GeoclipRecipe::GalleryRows() {
 
 at::Tensor GeoclipRecipe::GalleryColumns(const at::Tensor& rows_MD) {
   if (!choice_) choice_ = PlaceChoice::OfGallery(options_.gallery->places());
+  gallery_version_ = LocationVersion();
   const at::Tensor kept_N = at::tensor(choice_->rows(), at::kLong).to(rows_MD.device());
   return rows_MD.index_select(0, kept_N).t().contiguous();
 }
@@ -224,7 +232,8 @@ void GeoclipRecipe::LoadGalleryEmbeddings(const std::string& path) {
 std::vector<std::vector<Prediction>> GeoclipRecipe::Predict(const std::vector<at::Tensor>& outputs, int k,
                                                             double near_km) {
   const torch::autograd::AutoGradMode no_grad(false);
-  if (!gallery_DN_.defined()) gallery_DN_ = GalleryColumns(GalleryRows());
+  if (!gallery_DN_.defined() || gallery_version_ != LocationVersion())
+    gallery_DN_ = GalleryColumns(GalleryRows());
   const at::Tensor logits = at::matmul(outputs.at(0), gallery_DN_) * logit_scale_.exp();
   return choice_->Best(logits, k, near_km);
 }

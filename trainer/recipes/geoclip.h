@@ -7,8 +7,8 @@
 // also the unit rows [rows, F] of the tower's output. The step shows Terms all images of the share and what
 // PlacesCollective asked for. Parameters beyond the tower are named heads.image_mlp.*, heads.location.*
 // (GeoCLIP's own names follow), heads.logit_scale (its logarithm), for siglip heads.logit_bias and, where
-// views predict one another, heads.simsiam.*. Ten crops: Predict takes the mean of the crops' unit rows, which
-// is the mean of their logits. Source: GeoCLIP (arXiv 2309.16020); docs/CONTRASTIVE.md.
+// views predict one another, heads.simsiam.*. Ten crops: Predict takes the mean of the crops' unit rows,
+// which is the mean of their logits. Source: GeoCLIP (arXiv 2309.16020); docs/CONTRASTIVE.md.
 #pragma once
 
 #include <memory>
@@ -91,6 +91,7 @@ class GeoclipRecipe : public Recipe {
   bool WeighsNegatives() const;
   int64_t FeatureWidth() const;                                               // 0: nobody asks for features
   void ShowFeaturesCollective(const at::Tensor& own_IF, Communicator& comm);  // to step_
+  int64_t LocationVersion();
   at::Tensor GalleryRows();                              // [M, D] unit rows
   at::Tensor GalleryColumns(const at::Tensor& rows_MD);  // [D, N]: of each place of choice_
 
@@ -108,6 +109,7 @@ class GeoclipRecipe : public Recipe {
   std::optional<NearestTerm> nearest_;  // none: off
   std::optional<PlaceChoice> choice_;   // made when it is first needed
   at::Tensor gallery_DN_;               // unit columns; undefined: to be made of the present weights
+  int64_t gallery_version_ = 0;         // LocationVersion() of them
 };
 
 }  // namespace graticule

@@ -11,11 +11,12 @@ namespace graticule {
 std::string DryRunText(const RootConfig& config, int world_size);
 std::string DryRunJson(const RootConfig& config, int world_size);  // one object
 
-// Bytes per rank, by rough but stated rules (docs/MODELS.md): master weights, gradients and two moments in
-// fp32, a bf16 copy where used, and what backward keeps per sample of a micro-batch.
+// Bytes per rank, by rough but stated rules (docs/MODELS.md): master weights, gradients, two moments and,
+// where it is kept, the average of the weights in fp32, a bf16 copy where used, and what backward keeps per
+// sample of a micro-batch.
 struct MemoryEstimate {
-  double weights = 0, gradients = 0, moments = 0, activations = 0, batch = 0;
-  double total() const { return weights + gradients + moments + activations + batch; }
+  double weights = 0, gradients = 0, moments = 0, average = 0, activations = 0, batch = 0;
+  double total() const { return weights + gradients + moments + average + activations + batch; }
 };
 MemoryEstimate EstimateMemory(const RootConfig& config, int64_t head_parameters, int64_t micro_batch);
 

@@ -128,6 +128,7 @@ std::map<std::string, double> RunRecord::Validated(int64_t step, const TrainingD
   }
   provenance.model = folder_.path();
   provenance.step = step;
+  provenance.protocol["weights"] = config_.optim.ema_decay > 0 ? "ema" : "raw";
   // Intervals cost a thousand resamples: `graticule eval` gives them for the final model.
   const Evaluation evaluation = WriteEvaluation(PosixFs(), folder_.PathOf("eval/val"), std::move(eval_rows),
                                                 provenance, {.replicates = 0});
@@ -149,11 +150,10 @@ void RunRecord::Save(const TrainState& state, const CheckpointTensors& tensors, 
     about.world_size = world_size_;
     about.config_hash = config_hash_;
     about.extra = {{"data_sha256", state.data_sha256}};
-    const uint64_t bytes = BytesOf(tensors.model) + BytesOf(tensors.optimizer) + BytesOf(tensors.recipe);
+    uint64_t bytes = 0;
+    for (const auto& [file, list] : tensors) bytes += BytesOf(list);
     folder_.PublishCheckpoint(about, bytes, [&](CheckpointWriter& out) {
-      WriteTensors(out, "model.safetensors", tensors.model);
-      WriteTensors(out, "optimizer.safetensors", tensors.optimizer);
-      if (!tensors.recipe.empty()) WriteTensors(out, "recipe_state.safetensors", tensors.recipe);
+      for (const auto& [file, list] : tensors) WriteTensors(out, file, list);
       out.Write("state.json", ToJson(state));
     });
     if (state.best_step == state.step) {

@@ -25,12 +25,6 @@ namespace graticule {
 
 class RunFolder;
 
-// What a checkpoint holds besides state.json.
-struct CheckpointTensors {
-  std::vector<NamedTensor> model, optimizer;
-  std::vector<NamedTensor> recipe;  // Recipe::Buffers; may be empty
-};
-
 class RunRecord {
  public:
   RunRecord(const RootConfig& config, RunFolder& folder, const TrainState& start, int world_size,

@@ -51,15 +51,22 @@ TrainState StateAtStart(const TrainCommand& command, const RunStart& start, cons
   return state;
 }
 
-void Restore(const RunStart& start, TrainingParts& parts) {
-  const std::string model = JoinPath(start.checkpoint, "model.safetensors");
-  CopyTensors(ReadTensors(model), parts.recipe->Parameters(), model);
-  const std::string optimizer = JoinPath(start.checkpoint, "optimizer.safetensors");
-  CopyTensors(ReadTensors(optimizer), parts.optimizer->State(), optimizer);
-  const std::vector<NamedTensor> buffers = parts.recipe->Buffers();
-  if (buffers.empty()) return;
-  const std::string recipe = JoinPath(start.checkpoint, "recipe_state.safetensors");
-  CopyTensors(ReadTensors(recipe), buffers, recipe);
+// folder: rank 0's, null elsewhere.
+void Restore(const RunStart& start, TrainingParts& parts, RunFolder* folder) {
+  const bool averaged = PosixFs().Exists(JoinPath(start.checkpoint, kAverageFile));
+  for (const auto& [file, tensors] : parts.Tensors()) {
+    if (file == kAverageFile && !averaged) continue;
+    const std::string path = JoinPath(start.checkpoint, file);
+    CopyTensors(ReadTensors(path), tensors, path);
+  }
+  if (averaged == (parts.average != nullptr)) return;
+  if (parts.average != nullptr) parts.average->Restart();
+  if (folder == nullptr) return;
+  folder->Warn(averaged ? fmt::format("optim.ema_decay is 0: the average of the weights in {} is dropped",
+                                      start.checkpoint)
+                        : fmt::format("there is no average of the weights in {}: it starts as the weights of "
+                                      "step {}",
+                                      start.checkpoint, start.state.step));
 }
 
 // The position in the data: a fresh run takes it from the loader, a resumed one must find the same.
@@ -163,7 +170,7 @@ int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, 
     data.FillHashes(now);
     now.order = parts.loader->order_name();
     CheckSameInputs(start.state, now);
-    Restore(start, parts);
+    Restore(start, parts, folder);
   }
   const DataConfig& named = command.config.data;
   const auto first = [](const std::vector<std::string>& stores) { return stores.empty() ? "" : stores[0]; };
@@ -171,8 +178,9 @@ int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, 
                              {data.val_embeddings.get(), first(named.val_embeddings)}});
   std::unique_ptr<RunRecord> record;
   if (folder != nullptr) {
-    folder->CheckFreeSpace(BytesOf(parts.recipe->Parameters()) + BytesOf(parts.optimizer->State()) +
-                           BytesOf(parts.recipe->Buffers()));
+    uint64_t bytes = 0;
+    for (const auto& [file, tensors] : parts.Tensors()) bytes += BytesOf(tensors);
+    folder->CheckFreeSpace(bytes);
     RecordStart(command, start, data, world, *folder);
     record = std::make_unique<RunRecord>(command.config, *folder, state, world.size, command.resolved.hash);
     folder->SetStatus("running", 0, "");

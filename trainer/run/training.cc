@@ -129,6 +129,7 @@ void Training::ValidateCollective() {
   if (record_ != nullptr) record_->Pause("validate");
   PredictOptions options = EvaluationOptions(config_, world_);
   options.embeddings = data_.val_embeddings;
+  const WithAverage averaged(parts_.average.get());
   const auto rows = PredictDatasetCollective(*parts_.recipe, data_.val, options, world_.control);
   std::map<std::string, double> metrics;
   if (world_.is_first()) metrics = record_->Validated(state_.step, data_, rows);
@@ -146,14 +147,13 @@ void Training::ValidateCollective() {
 
 void Training::SaveCollective(bool must_succeed) {
   if (saved_step_ == state_.step && state_.best_step != state_.step) return;
-  std::vector<NamedTensor> replicated = parts_.recipe->Parameters();
-  for (const NamedTensor& moment : parts_.optimizer->State()) replicated.push_back(moment);
-  for (const NamedTensor& buffer : parts_.recipe->Buffers()) replicated.push_back(buffer);
+  const CheckpointTensors tensors = parts_.Tensors();
+  std::vector<NamedTensor> replicated;
+  for (const auto& [file, list] : tensors) replicated.insert(replicated.end(), list.begin(), list.end());
   CheckReplicasCollective(replicated, state_.step, world_.control);
   if (record_ != nullptr) {
     record_->Pause("checkpoint");
-    record_->Save(state_, {parts_.recipe->Parameters(), parts_.optimizer->State(), parts_.recipe->Buffers()},
-                  must_succeed);
+    record_->Save(state_, tensors, must_succeed);
     record_->Resume();
   }
   world_.control.Barrier();

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "data/loader/draw_places.h"
 #include "data/loader/sample_weights.h"
+#include "trainer/checkpoint/tensor_file.h"
 #include "trainer/cuda_module.h"
 #include "trainer/recipes/registry.h"
 #include "trainer/run/node_stage.h"
@@ -149,6 +150,15 @@ PredictOptions EvaluationOptions(const RootConfig& config, const World& world) {
   return options;
 }
 
+CheckpointTensors TrainingParts::Tensors() const {
+  CheckpointTensors files = {{"model.safetensors", recipe->Parameters()},
+                             {"optimizer.safetensors", optimizer->State()}};
+  if (auto buffers = recipe->Buffers(); !buffers.empty())
+    files.emplace_back("recipe_state.safetensors", std::move(buffers));
+  if (average != nullptr) files.emplace_back(kAverageFile, average->State());
+  return files;
+}
+
 TrainingParts TrainingParts::BuildCollective(const RootConfig& config, const TrainingData& data,
                                              const TrainState& state, bool random_init, World& world) {
   TrainingParts parts;
@@ -170,9 +180,12 @@ TrainingParts TrainingParts::BuildCollective(const RootConfig& config, const Tra
   for (size_t i = 0; i < parts.trainable.size(); ++i)
     gradients[parts.trainable[i].name] = parts.sync->GradOf(i);
   parts.optimizer = Optimizer::Create(config.optim, parts.recipe->Groups(), gradients);
-  parts.step = std::make_unique<TrainStep>(
-      *parts.recipe, *parts.optimizer, *parts.sync, world.control, world.data,
-      StepOptions{config.train.micro_batch, config.optim.clip_norm, DeviceOf(world), world.cuda});
+  if (config.optim.ema_decay > 0)
+    parts.average = std::make_unique<WeightAverage>(config.optim.ema_decay, parts.trainable);
+  parts.step =
+      std::make_unique<TrainStep>(*parts.recipe, *parts.optimizer, *parts.sync, world.control, world.data,
+                                  StepOptions{config.train.micro_batch, config.optim.clip_norm,
+                                              DeviceOf(world), world.cuda, parts.average.get()});
 
   LoaderOptions loading;
   loading.seed = static_cast<uint64_t>(config.run.seed);

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data/dataset.h"
@@ -41,11 +42,15 @@ struct TrainingData {
   void FillHashes(TrainState& state) const;
 };
 
+// Files of a checkpoint, each with the live tensors that it holds.
+using CheckpointTensors = std::vector<std::pair<std::string, std::vector<NamedTensor>>>;
+
 struct TrainingParts {
   std::unique_ptr<Recipe> recipe;
   std::vector<NamedTensor> trainable;
   std::unique_ptr<GradSync> sync;
   std::unique_ptr<Optimizer> optimizer;
+  std::unique_ptr<WeightAverage> average;  // null without optim.ema_decay
   std::unique_ptr<TrainStep> step;
   std::unique_ptr<EpochPlans> plans;  // null: the order is computed
   std::unique_ptr<Loader> loader;
@@ -53,6 +58,8 @@ struct TrainingParts {
   // state: of the checkpoint to go on from, or a fresh one with seed and recipe state filled in.
   static TrainingParts BuildCollective(const RootConfig& config, const TrainingData& data,
                                        const TrainState& state, bool random_init, World& world);
+  // All of these that change from step to step.
+  CheckpointTensors Tensors() const;
 };
 
 // Compute threads of this rank: the configured number, else the stored one, else the CPUs it may use.

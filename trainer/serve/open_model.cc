@@ -12,6 +12,7 @@
 #include "trainer/checkpoint/tensor_file.h"
 #include "trainer/checkpoint/train_state.h"
 #include "trainer/config/root_config.h"
+#include "trainer/optim/weight_average.h"
 #include "trainer/recipes/geoclip.h"
 #include "trainer/recipes/registry.h"
 
@@ -19,7 +20,7 @@ namespace graticule {
 namespace {
 
 constexpr char kState[] = "recipe_state", kPooling[] = "pooling", kProjection[] = "visual_projection",
-               kStep[] = "step", kRecipe[] = "recipe", kLocation[] = "location";
+               kStep[] = "step", kRecipe[] = "recipe", kLocation[] = "location", kWeights[] = "weights";
 
 TrainState ReadState(const std::string& step_dir) {
   const std::string path = JoinPath(step_dir, "state.json");
@@ -37,6 +38,12 @@ std::string ChooseStep(const std::string& run_dir) {
   }
   const std::optional<int64_t> best = store.BestStep();
   return best ? store.DirOf(*best) : scan.newest->dir;
+}
+
+void RequireAverage(bool there, const std::string& where) {
+  if (there) return;
+  throw Error(ErrorCode::kUsage, "there is no moving average of the weights", where,
+              "train with optim.ema_decay, or leave --weights ema out");
 }
 
 // Cells or gallery, from the folder of a run or an export.
@@ -66,6 +73,22 @@ void MakeRecipeFor(OpenedModel& model, RootConfig& config, const std::string& st
   model.location = config.recipe.geoclip.location;
 }
 
+// Averages stand for the weights that were trained; what was frozen is in model.safetensors alone.
+void LoadWeights(OpenedModel& model, const std::string& step_dir, const std::string& which) {
+  std::string path = JoinPath(step_dir, "model.safetensors");
+  const std::string average = JoinPath(step_dir, kAverageFile);
+  std::map<std::string, at::Tensor> tensors = ReadTensors(path);
+  model.weights = which != "auto" ? which : PosixFs().Exists(average) ? "ema" : "raw";
+  if (model.weights == "ema") {
+    RequireAverage(PosixFs().Exists(average), step_dir);
+    path = average;
+    for (const auto& [name, values] : ReadTensors(average))
+      if (name != WeightAverage::kUpdates) tensors[name] = values;
+  }
+  CopyTensors(tensors, model.recipe->Parameters(), path);
+  model.weights_sha256 = Sha256HexOfFile(path);
+}
+
 OpenedModel OpenStep(const std::string& step_dir, const OpenOptions& how) {
   VerifyCheckpoint(step_dir);
   OpenedModel model;
@@ -87,9 +110,7 @@ OpenedModel OpenStep(const std::string& step_dir, const OpenOptions& how) {
                 model.answers_path, "put the file back that the run was trained with");
   }
   MakeRecipeFor(model, config, state.recipe_state, how);
-  const std::string weights = JoinPath(step_dir, "model.safetensors");
-  CopyTensors(ReadTensors(weights), model.recipe->Parameters(), weights);
-  model.weights_sha256 = Sha256HexOfFile(weights);
+  LoadWeights(model, step_dir, how.weights);
   model.preprocessing.image_size = config.model.vision.image_size;
   model.preprocessing.filter = config.data.augment.filter;
   model.preprocessing.exif_orientation = config.data.exif_orientation;
@@ -147,6 +168,12 @@ OpenedModel OpenExport(const std::string& path, const OpenOptions& how) {
     return found == exported.metadata.end() ? otherwise : found->second;
   };
   OpenedModel model;
+  model.weights = metadata(kWeights, "raw");
+  if (how.weights == "ema") RequireAverage(model.weights == "ema", path);
+  if (how.weights == "raw" && model.weights == "ema") {
+    throw Error(ErrorCode::kUsage, "the export holds the moving average of the weights alone", path,
+                "name the run or step folder, or export it again with --weights raw");
+  }
   RootConfig config;
   config.recipe.kind = metadata(kRecipe, "geocells");
   config.model.vision = exported.tower.config();
@@ -206,6 +233,7 @@ void ExportModel(const OpenedModel& model, const std::string& out_dir) {
   metadata[kProjection] = model.projection_trained ? "trained" : "untrained";
   metadata[kState] = model.recipe->State();
   metadata[kStep] = std::to_string(model.step);
+  metadata[kWeights] = model.weights;
   if (model.gallery != nullptr) {
     const nlohmann::json location = {{"sigmas", model.location.sigmas},
                                      {"projection", model.location.projection},

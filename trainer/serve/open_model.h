@@ -30,8 +30,9 @@ struct OpenedModel {
   std::string pooling;      // ModelConfig::pooling
   LocationConfig location;  // geoclip
   Preprocessing preprocessing;
-  std::string path;  // as given
-  std::string weights_sha256;
+  std::string path;                 // as given
+  std::string weights = "raw";      // or "ema": their moving average
+  std::string weights_sha256;       // of the file that holds them
   uint64_t seed = 0;                // of a run
   int64_t step = -1;                // of training; -1: unknown
   std::string run_dir;              // empty for an export
@@ -49,6 +50,7 @@ struct OpenedModel {
 struct OpenOptions {
   c10::Device device = c10::kCPU;
   std::string precision = "fp32";
+  std::string weights = "auto";  // "raw", "ema", or auto: ema where there is one
 };
 
 OpenedModel OpenModel(const std::string& path, const OpenOptions& options = {});

@@ -55,6 +55,7 @@ void TrainStep::RunCollective(const Batch& share, int64_t first_sample, double l
   ClipGradients(gradients, norm.norm, options_.clip_norm);
   optimizer_.Step(lr, norm.found_inf);
   recipe_.AfterUpdate();
+  if (options_.average != nullptr) options_.average->Update(norm.found_inf);
 
   const StreamHandle stream = options_.cuda != nullptr ? options_.cuda->ComputeStream() : nullptr;
   data_

@@ -27,6 +27,7 @@
 #include "base/comm/communicator.h"
 #include "data/batch.h"
 #include "trainer/optim/optimizer.h"
+#include "trainer/optim/weight_average.h"
 #include "trainer/recipe.h"
 #include "trainer/sync/grad_sync.h"
 
@@ -38,7 +39,8 @@ struct StepOptions {
   int64_t micro_batch = 0;  // rows per forward pass; divides the share; 0: the whole share
   double clip_norm = 0;
   c10::Device device = c10::kCPU;
-  CudaModule* cuda = nullptr;  // set when device is a GPU
+  CudaModule* cuda = nullptr;        // set when device is a GPU
+  WeightAverage* average = nullptr;  // updated after the weights; null: none
 };
 
 // What a rank asks for and reports with this step; after the step: what any rank asked for, and the sum of

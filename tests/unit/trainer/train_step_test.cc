@@ -186,6 +186,34 @@ TEST(TrainStep, ANanOnOneRankIsSkippedByAll) {
   for (const at::Tensor& w : bad.weights) EXPECT_TRUE(at::equal(w, good.weights[0]));
 }
 
+TEST(TrainStep, TheAverageFollowsEachUpdateAndNoSkippedStep) {
+  Data data;
+  LinearRecipe recipe;
+  auto control = MakeFakeCommunicators(1), transport = MakeFakeCommunicators(1);
+  OptimConfig optim;
+  optim.kind = "sgd";
+  GradSync sync(recipe.Parameters(), *transport[0], *control[0], CommConfig{});
+  const auto optimizer =
+      Optimizer::Create(optim, recipe.Groups(), {{"weight", sync.GradOf(0)}, {"bias", sync.GradOf(1)}});
+  WeightAverage average(0.999, recipe.Parameters());
+  TrainStep step(recipe, *optimizer, sync, *control[0], *transport[0], {.average = &average});
+  const auto run = [&](bool poison) {
+    StepRequest request;
+    recipe.poison_ = poison;
+    step.RunCollective(data.batch, 0, 0.01, request);
+  };
+  const at::Tensor start = recipe.weight_.detach().clone(), averaged = average.State()[1].tensor;
+  run(false);
+  const at::Tensor one = recipe.weight_.detach().clone();
+  EXPECT_TRUE(at::allclose(averaged, 0.1 * start + 0.9 * one, 1e-6, 1e-7));
+  run(true);
+  EXPECT_TRUE(at::allclose(averaged, 0.1 * start + 0.9 * one, 1e-6, 1e-7));
+  run(false);
+  const at::Tensor two = recipe.weight_.detach();
+  const double d = 2.0 / 11;
+  EXPECT_TRUE(at::allclose(averaged, d * (0.1 * start + 0.9 * one) + (1 - d) * two, 1e-6, 1e-7));
+}
+
 TEST(TrainStep, ClippingBoundsTheUpdateAndReportsTheNormBefore) {
   const Result free = TrainTiny(2, 0, 1), clipped = TrainTiny(2, 0, 1, -1, 0.5);
   EXPECT_EQ(free.outcomes[0].grad_norm, clipped.outcomes[0].grad_norm);
