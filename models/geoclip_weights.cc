@@ -44,16 +44,21 @@ bool BeginsWithAny(const std::string& name, const std::vector<std::string>& begi
                      [&](const std::string& beginning) { return name.starts_with(beginning); });
 }
 
-std::map<std::string, const TensorView*> Below(const WeightFile& file, const std::string& wanted_prefix,
+// Which of the prefixes the file has; "" for one of a module alone.
+std::string PrefixOf(const WeightFile& file, const std::vector<std::string>& prefixes) {
+  for (const std::string& prefix : prefixes) {
+    for (const auto& [name, view] : file.tensors())
+      if (name.starts_with(prefix)) return prefix;
+  }
+  return "";
+}
+
+std::map<std::string, const TensorView*> Below(const WeightFile& file, const std::string& prefix,
                                                std::span<const NamedTensor> parameters) {
   const auto& all = file.tensors();
   std::map<std::string, const TensorView*> below;
   if (all.size() == 1 && all.begin()->first.empty() && parameters.size() == 1)
     return {{parameters[0].name, &all.begin()->second}};
-  const bool whole_model = std::any_of(all.begin(), all.end(), [&](const auto& named) {
-    return named.first.starts_with(wanted_prefix);
-  });
-  const std::string prefix = whole_model ? wanted_prefix : "";
   for (const auto& [name, view] : all)
     if (name.starts_with(prefix)) below[name.substr(prefix.size())] = &view;
   return below;
@@ -75,7 +80,8 @@ std::string Mismatch(const NamedTensor& parameter, const TensorView& view) {
 WeightReport LoadGeoclipWeights(std::span<const NamedTensor> parameters, const std::string& path,
                                 const WeightRules& rules) {
   const WeightFile file = OpenWeights(path);
-  std::map<std::string, const TensorView*> found = Below(file, rules.prefix, parameters);
+  const std::string prefix = PrefixOf(file, rules.prefixes);
+  std::map<std::string, const TensorView*> found = Below(file, prefix, parameters);
   WeightReport report;
   WeightProblems problems;
   std::vector<std::pair<at::Tensor, const TensorView*>> plan;
@@ -96,7 +102,8 @@ WeightReport LoadGeoclipWeights(std::span<const NamedTensor> parameters, const s
     const bool allowed = BeginsWithAny(name, rules.may_be_unused);
     (allowed ? report.unused : problems.unexpected).push_back(allowed ? name : Printable(name));
   }
-  problems.ThrowIfAny(rules.prefix.empty() ? "the model" : "\"" + rules.prefix + "\"", path,
+  const std::string& part = prefix.empty() && !rules.prefixes.empty() ? rules.prefixes[0] : prefix;
+  problems.ThrowIfAny(part.empty() ? "the model" : "\"" + part + "\"", path,
                       "check which module these weights belong to, and the number of capsules");
   const at::NoGradGuard no_grad;
   for (auto& [target, view] : plan) target.copy_(CopyToTensor(*view));

@@ -1,4 +1,5 @@
-// GeoCLIP's weights in and out: its own .pth files, whole-model files and releases in safetensors.
+// GeoCLIP's weights in and out: its own .pth files, whole-model files and releases in safetensors, and the
+// heads of an export of ours.
 //
 // A file is told by its first bytes, not by its name: a zip of torch.save (base/torch_file.h, which runs
 // nothing in it) or safetensors. Everything wrong with it (missing, unexpected, mis-shaped, not floats) is
@@ -18,11 +19,15 @@ namespace graticule {
 
 inline constexpr const char* kLocationPrefix = "location_encoder.";
 inline constexpr const char* kImagePrefix = "image_encoder.mlp.";
+// In the heads.safetensors of an export (models/export.h).
+inline constexpr const char* kExportLocationPrefix = "heads.location.";
+inline constexpr const char* kExportImagePrefix = "heads.image_mlp.";
 
 struct WeightRules {
-  // Stands in front of the parameters' names in the file of a whole model; other names then belong to other
-  // modules and are passed over. A file without any such name is one of the module alone.
-  std::string prefix;
+  // One of these stands in front of the parameters' names in the file of a whole model, the first that any
+  // name begins with; other names then belong to other modules and are passed over. A file without any such
+  // name is one of the module alone.
+  std::vector<std::string> prefixes;
   // Beginnings of names, without the prefix. Such a parameter keeps its value where the file lacks it, such a
   // tensor of the file is left alone.
   std::vector<std::string> may_be_missing, may_be_unused;

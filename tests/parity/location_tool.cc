@@ -24,7 +24,7 @@ namespace {
 
 void Load(const std::vector<NamedTensor>& parameters, const std::string& path, const std::string& prefix,
           at::ScalarType type) {
-  LoadGeoclipWeights(parameters, path, {.prefix = prefix});
+  LoadGeoclipWeights(parameters, path, {.prefixes = {prefix}});
   for (const NamedTensor& p : parameters) {
     at::Tensor handle = p.tensor;
     handle.set_data(p.tensor.to(type));

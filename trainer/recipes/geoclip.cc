@@ -22,27 +22,27 @@ std::optional<uint64_t> SeedOf(const GeoclipOptions& options) {
   return options.random_init ? std::optional<uint64_t>(options.seed) : std::nullopt;
 }
 
-ImageMlpShape MlpShape(const GeoclipOptions& options) {
-  const int64_t inputs = TowerOutputWidth(options.model.vision, TowerOutputOf(options.model.pooling));
-  return {inputs, options.geoclip.hidden > 0 ? options.geoclip.hidden : inputs, options.geoclip.outputs};
-}
-
-LocationShape ShapeOf(const GeoclipConfig& config) {
-  const LocationConfig& l = config.location;
-  return {l.sigmas, l.features, l.width, config.outputs, l.projection, l.parity};
-}
-
 at::Tensor Unit(const at::Tensor& rows) {
   return rows / rows.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-12);
 }
 
 }  // namespace
 
+ImageMlpShape MlpShapeOf(const ModelConfig& model, const GeoclipConfig& config) {
+  const int64_t inputs = TowerOutputWidth(model.vision, TowerOutputOf(model.pooling));
+  return {inputs, config.hidden > 0 ? config.hidden : inputs, config.outputs};
+}
+
+LocationShape LocationShapeOf(const GeoclipConfig& config) {
+  const LocationConfig& l = config.location;
+  return {l.sigmas, l.features, l.width, config.outputs, l.projection, l.parity};
+}
+
 GeoclipRecipe::GeoclipRecipe(const GeoclipOptions& options)
     : options_(options),
       tower_(options.model.vision, SeedOf(options)),
-      image_mlp_(MlpShape(options), SeedOf(options)),
-      location_(ShapeOf(options.geoclip), SeedOf(options)),
+      image_mlp_(MlpShapeOf(options.model, options.geoclip), SeedOf(options)),
+      location_(LocationShapeOf(options.geoclip), SeedOf(options)),
       loss_(options.loss.kind, options.loss.contrastive, 0, options.variogram),
       queue_(options.geoclip.negatives.queue, FeatureWidth(), options.device),
       places_(options.geoclip.negatives, options.geoclip.views, loss_.needs_draws(), options.seed,

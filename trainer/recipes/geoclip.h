@@ -48,6 +48,10 @@ struct GeoclipOptions {
   CudaModule* cuda = nullptr;
 };
 
+// What a configuration asks of the two heads.
+ImageMlpShape MlpShapeOf(const ModelConfig& model, const GeoclipConfig& config);
+LocationShape LocationShapeOf(const GeoclipConfig& config);
+
 class GeoclipRecipe : public Recipe {
  public:
   explicit GeoclipRecipe(const GeoclipOptions& options);

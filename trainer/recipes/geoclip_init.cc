@@ -14,7 +14,8 @@ namespace {
 
 void LoadLocation(LocationEncoder& location, const std::string& path) {
   const torch::autograd::AutoGradMode no_grad(false);
-  WeightRules rules{.prefix = kLocationPrefix, .may_be_missing = {}, .may_be_unused = {}};
+  WeightRules rules{
+      .prefixes = {kLocationPrefix, kExportLocationPrefix}, .may_be_missing = {}, .may_be_unused = {}};
   for (size_t capsule = 1; capsule < location.shape().sigmas.size(); ++capsule)
     rules.may_be_missing.push_back(fmt::format("LocEnc{}.", capsule));
   const WeightReport report = LoadGeoclipWeights(location.parameters(), path, rules);
@@ -39,15 +40,33 @@ void LoadLocation(LocationEncoder& location, const std::string& path) {
   }
 }
 
+void Load(const GeoclipWeightFiles& files, const ImageMlp& image_mlp, LocationEncoder& location,
+          const at::Tensor& logit_scale) {
+  if (!files.image_mlp.empty()) {
+    LoadGeoclipWeights(image_mlp.parameters(), files.image_mlp,
+                       {.prefixes = {kImagePrefix, kExportImagePrefix}});
+  }
+  if (!files.location.empty()) LoadLocation(location, files.location);
+  if (files.logit_scale.empty()) return;
+  // It has no prefix of its own, so the other modules of a whole model stand beside it.
+  const std::vector<NamedTensor> scale = {{"logit_scale", logit_scale}};
+  LoadGeoclipWeights(
+      scale, files.logit_scale,
+      {.prefixes = {"heads."},
+       .may_be_missing = {},
+       .may_be_unused = {"image_mlp.", "location.", "logit_bias", "image_encoder.", "location_encoder."}});
+}
+
 }  // namespace
 
 void LoadPublishedWeights(GeoclipRecipe& recipe, const GeoclipWeightFiles& files) {
-  if (!files.image_mlp.empty())
-    LoadGeoclipWeights(recipe.image_mlp().parameters(), files.image_mlp, {.prefix = kImagePrefix});
-  if (!files.location.empty()) LoadLocation(recipe.location(), files.location);
-  if (files.logit_scale.empty()) return;
-  const std::vector<NamedTensor> scale = {{"logit_scale", recipe.logit_scale()}};
-  LoadGeoclipWeights(scale, files.logit_scale);
+  Load(files, recipe.image_mlp(), recipe.location(), recipe.logit_scale());
+}
+
+void CheckPublishedWeights(const ModelConfig& model, const GeoclipConfig& config) {
+  const ImageMlp image_mlp(MlpShapeOf(model, config), std::nullopt);
+  LocationEncoder location(LocationShapeOf(config), std::nullopt);
+  Load(config.init, image_mlp, location, at::zeros({}, at::kFloat));
 }
 
 }  // namespace graticule

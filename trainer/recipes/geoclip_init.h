@@ -1,4 +1,4 @@
-// Published GeoCLIP weights into a fresh recipe.
+// Weights to start from, GeoCLIP's own or those of an export, into a fresh recipe.
 #pragma once
 
 #include "trainer/recipes/geoclip.h"
@@ -9,5 +9,9 @@ namespace graticule {
 // the recipe: the heads of the others become zero, so that the tower says what the file's said until they
 // have learned. Throws Error(kData) for a file that does not fit.
 void LoadPublishedWeights(GeoclipRecipe& recipe, const GeoclipWeightFiles& files);
+
+// Loads the files into heads made for it, which are thrown away: what is wrong with them is known before a
+// tower is built or a rank started. The same errors.
+void CheckPublishedWeights(const ModelConfig& model, const GeoclipConfig& config);
 
 }  // namespace graticule

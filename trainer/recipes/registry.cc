@@ -69,6 +69,13 @@ std::string FitRecipeState(const RootConfig& config, const Dataset& dataset) {
   return GeocellsRecipe::FitState(config.loss, dataset);
 }
 
+void CheckStartFiles(const RootConfig& config) {
+  if (config.recipe.kind != "geoclip") return;
+  CheckPublishedWeights(config.model, config.recipe.geoclip);
+  const PairConfig& pair = config.loss.contrastive.pair;
+  if (pair.use != "none") ReadVariogram(pair.file);
+}
+
 std::vector<std::string> CheckCoverage(const RootConfig& config, const Dataset& dataset) {
   if (config.recipe.kind == "geoclip") return {};
   return GeocellsRecipe::CheckCoverage(config.loss, dataset);

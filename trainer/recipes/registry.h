@@ -34,6 +34,10 @@ std::unique_ptr<Recipe> MakeRecipe(const RootConfig& config, const RecipeInputs&
 // What the recipe must learn from the training split before the first step, as a JSON object.
 std::string FitRecipeState(const RootConfig& config, const Dataset& dataset);
 
+// Reads the files that a fresh start takes its first values from, besides the data and model.init: a mistake
+// in them is Error(kData) before anything starts.
+void CheckStartFiles(const RootConfig& config);
+
 // One line per label column in use. Throws Error(kUsage) where the objective needs a label that no record
 // has.
 std::vector<std::string> CheckCoverage(const RootConfig& config, const Dataset& dataset);

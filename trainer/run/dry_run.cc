@@ -19,6 +19,7 @@ struct Plan {
 };
 
 Plan MakePlan(const RootConfig& config, int world_size) {
+  CheckStartFiles(config);
   const TrainingData data = TrainingData::Open(config);
   Plan plan;
   plan.tower = config.model.vision.ParameterCount();
@@ -33,8 +34,6 @@ Plan MakePlan(const RootConfig& config, int world_size) {
   plan.memory = EstimateMemory(config, plan.heads, plan.micro);
   plan.coverage = data.coverage;
   plan.warnings = RecipeWarnings(config);
-  // What it reads must be there; statistics of whole datasets are left to the training.
-  if (config.recipe.kind == "geoclip") FitRecipeState(config, *data.train);
   return plan;
 }
 

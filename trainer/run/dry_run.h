@@ -1,5 +1,5 @@
-// What a training would be, without doing it: parameters, memory, steps per epoch. Opens the dataset and the
-// cells, makes no tensor and no world.
+// What a training would be, without doing it: parameters, memory, steps per epoch. Opens the dataset, the
+// cells and the files to start from, makes no tower and no world.
 #pragma once
 
 #include <string>

@@ -208,6 +208,7 @@ TrainBegin BeginTraining(TrainCommand& command) {
     begin.folder.reset();
     return begin;
   }
+  if (begin.start.kind == RunStart::Kind::kFresh) CheckStartFiles(command.config);
   begin.folder->BeginAttempt();
   return begin;
 }

@@ -100,13 +100,24 @@ TEST_F(GeoclipWeights, APrefixPicksOneModuleOutOfAWholeModel) {
       other({.inputs = 2, .hidden = 3, .outputs = 4}, 2);
   const std::string path =
       Saved({{kImagePrefix, image.parameters()}, {kLocationPrefix, Tower(1, 1).parameters()}});
-  LoadGeoclipWeights(other.parameters(), path, {.prefix = kImagePrefix});
+  LoadGeoclipWeights(other.parameters(), path, {.prefixes = {kImagePrefix}});
   EXPECT_TRUE(Equal(image.parameters(), other.parameters(), 0, 4));
   const std::string text =
-      FailureOf([&] { LoadGeoclipWeights(other.parameters(), path, {.prefix = "image."}); });
+      FailureOf([&] { LoadGeoclipWeights(other.parameters(), path, {.prefixes = {"image."}}); });
   EXPECT_NE(text.find("do not fit \"image.\": 4 missing: 0.weight, 0.bias, 2.weight, 2.bias"),
             std::string::npos)
       << text;
+}
+
+TEST_F(GeoclipWeights, OfSeveralPrefixesTheFileHasOne) {
+  const ImageMlp image({.inputs = 2, .hidden = 3, .outputs = 4}, 1);
+  for (const char* prefix : {kImagePrefix, kExportImagePrefix, ""}) {
+    const ImageMlp other({.inputs = 2, .hidden = 3, .outputs = 4}, 2);
+    std::vector<WeightPart> parts = {{prefix, image.parameters()}};
+    if (*prefix != '\0') parts.push_back({"another.", Tower(1, 1).parameters()});
+    LoadGeoclipWeights(other.parameters(), Saved(parts), {.prefixes = {kImagePrefix, kExportImagePrefix}});
+    EXPECT_TRUE(Equal(image.parameters(), other.parameters(), 0, 4)) << prefix;
+  }
 }
 
 TEST_F(GeoclipWeights, SaysAllThatIsWrongAndTouchesNothing) {
