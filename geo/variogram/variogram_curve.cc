@@ -84,6 +84,7 @@ std::string VariogramJson(const VariogramCurve& curve, const Json& more) {
   root["interval95"] = Json::object();
   for (const auto& [name, interval] : curve.intervals)
     root["interval95"][name] = {NumberOrNull(interval.low), NumberOrNull(interval.high)};
+  if (!curve.values.empty()) root["values"] = curve.values;
   root.update(more);
   root["bin_columns"] = kColumnNames;
   root["bins"] = Json::array();
@@ -100,6 +101,7 @@ VariogramCurve ParseVariogram(std::string_view text, const std::string& where) {
   if (root.String("format") != kFormat) root.Fail("format", fmt::format("is not \"{}\"", kFormat));
   if (root.Unsigned("version") != 1) root.Fail("version", "is not 1");
   VariogramCurve curve{.model = ModelOf(root), .rho_km = Positive(root, "rho"), .bins = {}, .intervals = {}};
+  if (root.Has("values")) curve.values = root.String("values");
   const nlohmann::json& bins = root.List("bins");
   for (size_t i = 0; i < bins.size(); ++i)
     curve.bins.push_back(BinOf(root, bins[i], i, i == 0 ? 0 : curve.bins.back().high_km));

@@ -37,7 +37,8 @@ struct VariogramCurve {
   double rho_km = 0;  // beyond it places are as unlike as any two
   std::vector<VariogramBin> bins;
   std::map<std::string, VariogramInterval>
-      intervals;  // of "c0", "c", "a" or "ell", "alpha", "rho"; may be empty
+      intervals;            // of "c0", "c", "a" or "ell", "alpha", "rho"; may be empty
+  std::string values = {};  // what was compared: "embeddings", "label climate", "scalar elev_m"; "": not said
 };
 
 // more: further members of the object, such as what was read; a reader passes them over.

@@ -177,7 +177,8 @@ void Estimate(const Options& options, Result& result) {
       .rho_km = thesis ? FlatRangeKm(best.model) : best.model.PracticalRangeKm(),
       .bins = result.estimate.bins,
       .intervals = thesis ? std::map<std::string, VariogramInterval>{}
-                          : JackknifeIntervals(best, result.estimate.bins, result.estimate.replicates)};
+                          : JackknifeIntervals(best, result.estimate.bins, result.estimate.replicates),
+      .values = result.values};
   if (result.curve.rho_km > kHalfRoundKm) {
     LogWarn(
         "the curve has not levelled off at the longest distance there is: its range of {:.0f} km and its "
@@ -193,8 +194,7 @@ int64_t Pairs(const Result& result) {
 }
 
 Json More(const Options& options, const Result& result) {
-  Json more = {{"values", result.values},
-               {"estimator", options.Get<std::string>("estimator")},
+  Json more = {{"estimator", options.Get<std::string>("estimator")},
                {"robust", options.Has("robust")},
                {"records", std::ssize(result.sample.records)},
                {"without_place", result.sample.without_place},

@@ -12,6 +12,7 @@
 #include "trainer/recipes/geocells.h"
 #include "trainer/recipes/geoclip.h"
 #include "trainer/recipes/geoclip_init.h"
+#include "trainer/recipes/pair_warnings.h"
 
 namespace graticule {
 
@@ -81,8 +82,9 @@ std::vector<std::string> CheckCoverage(const RootConfig& config, const Dataset& 
   return GeocellsRecipe::CheckCoverage(config.loss, dataset);
 }
 
-std::vector<std::string> RecipeWarnings(const RootConfig& config) {
+std::vector<std::string> RecipeWarnings(const RootConfig& config, const std::string& state) {
   std::vector<std::string> lines;
+  if (config.recipe.kind == "geoclip") lines = PairWarnings(config.loss.contrastive.pair, state);
   if (config.model.frozen_layers == -1 && config.model.init.empty() && config.data.train_embeddings.empty())
     lines.push_back(
         "model.frozen_layers is -1 and model.init is empty: the tower stays as random as it starts");

@@ -42,8 +42,8 @@ void CheckStartFiles(const RootConfig& config);
 // has.
 std::vector<std::string> CheckCoverage(const RootConfig& config, const Dataset& dataset);
 
-// What is allowed and hardly meant, one line each.
-std::vector<std::string> RecipeWarnings(const RootConfig& config);
+// What is allowed and hardly meant, one line each. state: of the checkpoint to go on from, "{}" for a start.
+std::vector<std::string> RecipeWarnings(const RootConfig& config, const std::string& state);
 
 // Values that the recipe trains or keeps beyond the vision tower.
 int64_t HeadParameters(const RootConfig& config, int64_t cells);

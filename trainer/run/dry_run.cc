@@ -33,7 +33,7 @@ Plan MakePlan(const RootConfig& config, int world_size) {
   plan.micro = config.train.global_batch / world_size / AccumulationSteps(config.train, world_size);
   plan.memory = EstimateMemory(config, plan.heads, plan.micro);
   plan.coverage = data.coverage;
-  plan.warnings = RecipeWarnings(config);
+  plan.warnings = RecipeWarnings(config, "{}");
   return plan;
 }
 

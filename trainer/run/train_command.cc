@@ -237,7 +237,8 @@ int TrainCollective(TrainCommand& command, TrainBegin begin, World& world) {
     AccumulationSteps(command.config.train, world.size);  // refuses what does not divide
     if (folder != nullptr) {
       for (const std::string& warning : begin.start.warnings) folder->Warn(warning);
-      for (const std::string& warning : RecipeWarnings(command.config)) folder->Warn(warning);
+      for (const std::string& warning : RecipeWarnings(command.config, start.state.recipe_state))
+        folder->Warn(warning);
     }
     const TrainingData data = TrainingData::OpenCollective(command.config, world.control);
     return Run(command, start, data, folder, world);

@@ -16,10 +16,11 @@ VariogramCurve Example() {
                 {0.1, 10, 200, 0.15, 0.1, 2, 0.01, 200},
                 {100, 20015.1, 300, 0.4, 0.2, 2000, 0.02, 300}};
   curve.intervals = {{"c0", {0, 0.2}}, {"rho", {900, 1300}}};
+  curve.values = "label climate";
   return curve;
 }
 
-std::string Text() { return VariogramJson(Example(), {{"values", "test"}}); }
+std::string Text() { return VariogramJson(Example(), {{"records", 740}}); }
 
 std::string Changed(const std::string& from, const std::string& to) {
   std::string text = Text();
@@ -41,7 +42,10 @@ TEST(VariogramCurve, ComesBackFromJson) {
   const nlohmann::json json = nlohmann::json::parse(Text());
   EXPECT_EQ(json["ell"], 250);  // the names of docs/FORMATS.md
   EXPECT_EQ(json["bins"][1][3], 0.15);
-  EXPECT_EQ(json["values"], "test");
+  EXPECT_EQ(json["values"], "label climate");
+  EXPECT_EQ(json["records"], 740);
+  EXPECT_EQ(out.values, "label climate");
+  EXPECT_EQ(ParseVariogram(Changed("\"values\":\"label climate\",", ""), "v.json").values, "");
 }
 
 TEST(VariogramCurve, SaysWhatIsWrongWithAFile) {
@@ -60,6 +64,7 @@ TEST(VariogramCurve, SaysWhatIsWrongWithAFile) {
       {Changed("0.15,0.1,2.0,", "0.15,0.1,"), "8 numbers"},
       {Changed("0.15,0.1,2.0", "0.15,null,2.0"), "std"},
       {Changed("[0.0,0.2]", "[0.0]"), "c0"},
+      {Changed("\"label climate\"", "7"), "values"},
       {Text().substr(0, 200), "v.json"},
       {"[1]", "not an object"}};
   for (const auto& [text, expected] : mistakes) {
