@@ -57,7 +57,7 @@ GeoclipRecipe::GeoclipRecipe(const GeoclipOptions& options)
   for (const int64_t capsule : config.location.frozen) frozen[static_cast<size_t>(capsule)] = true;
   location_.Freeze(frozen);
   const at::TensorOptions floats = at::TensorOptions(at::kFloat);
-  logit_scale_ = at::full({}, std::log(config.logit_scale.start), floats);
+  logit_scale_ = at::full({}, std::log(config.logit_scale.StartFor(options.loss.kind)), floats);
   if (loss_.has_bias()) logit_bias_ = at::full({}, config.logit_scale.bias, floats);
   if (config.simsiam.weight > 0)
     simsiam_ =

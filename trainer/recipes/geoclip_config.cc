@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace graticule {
 
 void LocationConfig::Bind(Section& s) {
@@ -35,14 +37,24 @@ void GeoclipWeightFiles::Bind(Section& s) {
           {.help = "logarithm of the logit scale", .on_resume = OnResume::kFree});
 }
 
+double LogitScaleConfig::StartFor(const std::string& loss_kind) const {
+  if (start > 0) return start;
+  const double suits = loss_kind == "siglip" ? 10 : 1 / 0.07;
+  return max > 0 ? std::min(suits, max) : suits;
+}
+
 void LogitScaleConfig::Bind(Section& s) {
   s.Field("start", &start,
-          {.help = "scale of the logits at the start, 1 / temperature", .min = 1e-3, .max = 1e4});
+          {.help = "scale of the logits at the start, 1 / temperature; 0: 10 for siglip, 1 / 0.07 otherwise",
+           .min = 0,
+           .max = 1e4,
+           .on_resume = OnResume::kFree});
   s.Field("max", &max, {.help = "the scale is kept in [1, max]; 0: free", .min = 0, .max = 1e4});
   s.Field("frozen", &frozen, {.help = "the scale is not trained"});
   s.Check([this]() -> std::string {
     if (max == 0) return "";
-    return max < 1 || start > max || start < 1 ? "start must lie in [1, max], or max be 0" : "";
+    if (max < 1) return fmt::format("max is {}, expected 0 or at least 1", max);
+    return start != 0 && (start > max || start < 1) ? "start must be 0 or lie in [1, max], or max be 0" : "";
   });
   s.Field("bias", &bias, {.help = "offset of the logits at the start (siglip)", .min = -1000, .max = 1000});
 }

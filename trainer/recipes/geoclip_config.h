@@ -28,10 +28,12 @@ struct GeoclipWeightFiles {
 };
 
 struct LogitScaleConfig {
-  double start = 1 / 0.07;
+  double start = 0;  // 0: what suits the loss
   double max = 100;  // clamped to [1, max] after each step; 0: not at all
   bool frozen = false;
   double bias = -10;  // siglip starts with
+  // 10 for siglip (Zhai et al. 2023, section 3), else 1 / 0.07 (CLIP); at most `max`.
+  double StartFor(const std::string& loss_kind) const;
   void Bind(Section& s);
 };
 
