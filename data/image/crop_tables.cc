@@ -13,8 +13,9 @@ void CropTables::Add(const ResizePlan& plan, Filter filter) {
   const Box &source = plan.source, &window = plan.window;
   GRATICULE_CHECK(plan.stretch.width == 0, "tables begin and end at whole pixels");
   GRATICULE_CHECK(source.width > 0 && source.height > 0 && window.width > 0 && window.height > 0);
-  ComputeWeights(filter, source.width, 0, source.width, plan.full_width, window.x, window.width, across_);
-  ComputeWeights(filter, source.height, 0, source.height, plan.full_height, window.y, window.height, down_);
+  ComputeAxisWeights(filter, source.width, 0, source.width, plan.full_width, window.x, window.width, across_);
+  ComputeAxisWeights(filter, source.height, 0, source.height, plan.full_height, window.y, window.height,
+                     down_);
   const int first_row = down_.first.front();
   crops_.push_back({.source = source,
                     .first_row = first_row,

@@ -1,7 +1,7 @@
 // Crops of images as flat tables of integers, for a device that resamples without computing weights itself.
 //
-// Each axis of a crop is what ComputeWeights gives (data/image/resize.h), so whoever applies the tables as
-// data/cuda/crop_resize.h does gets the bytes of Resizer. Tables of many crops lie in one buffer, which
+// Each axis of a crop is what ComputeAxisWeights gives (data/image/resize.h), so whoever applies the tables
+// as data/cuda/crop_resize.h does gets the bytes of Resizer. Tables of many crops lie in one buffer, which
 // travels to a device in one copy. Not thread-safe: one per thread, cleared and filled again. Geometry that
 // does not fit is a bug.
 #pragma once

@@ -30,8 +30,8 @@ bool Inside(const Box& box, int width, int height) {
 
 }  // namespace
 
-void ComputeWeights(Filter filter, int in, double from, double length, int out, int begin, int size,
-                    AxisWeights& weights) {
+void ComputeAxisWeights(Filter filter, int in, double from, double length, int out, int begin, int size,
+                        AxisWeights& weights) {
   const double scale = length / out;
   const double widen = std::max(scale, 1.0);
   const double support = (filter == Filter::kBicubic ? 2.0 : 1.0) * widen;
@@ -95,10 +95,10 @@ void Resizer::Resize(ImageView in, const ResizePlan& plan, Filter filter, uint8_
                                           ? plan.stretch
                                           : ResizePlan::Stretch{0, 0, static_cast<double>(plan.source.width),
                                                                 static_cast<double>(plan.source.height)};
-  ComputeWeights(filter, plan.source.width, stretch.x, stretch.width, plan.full_width, window.x, window.width,
-                 across_);
-  ComputeWeights(filter, plan.source.height, stretch.y, stretch.height, plan.full_height, window.y,
-                 window.height, down_);
+  ComputeAxisWeights(filter, plan.source.width, stretch.x, stretch.width, plan.full_width, window.x,
+                     window.width, across_);
+  ComputeAxisWeights(filter, plan.source.height, stretch.y, stretch.height, plan.full_height, window.y,
+                     window.height, down_);
   const int first_row = down_.first.front();
   const int rows = down_.first.back() + down_.count.back() - first_row;
   if (kernel_ == ResizeKernel::kVbmi && down_.taps <= kernels::kMaxColumnTaps &&

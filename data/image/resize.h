@@ -50,8 +50,8 @@ struct AxisWeights {
 
 // Weights that take the stretch [from, from + length) of `in` samples to `out`, for the outputs [begin, begin
 // + size).
-void ComputeWeights(Filter filter, int in, double from, double length, int out, int begin, int size,
-                    AxisWeights& weights);
+void ComputeAxisWeights(Filter filter, int in, double from, double length, int out, int begin, int size,
+                        AxisWeights& weights);
 
 // Fills the pairs, for the kernels that multiply words.
 void PackPairs(AxisWeights& weights);

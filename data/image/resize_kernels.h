@@ -1,7 +1,7 @@
 // The inner loops of Resizer: portable, AVX2 and AVX-512. Internal to data/image.
 //
-// Pixels are RGB bytes. `across` and `down` come from ComputeWeights. The wide loops read up to 32 bytes past
-// the end of a row: callers provide kSlack readable bytes there.
+// Pixels are RGB bytes. `across` and `down` come from ComputeAxisWeights. The wide loops read up to 32 bytes
+// past the end of a row: callers provide kSlack readable bytes there.
 #pragma once
 
 #include <cstdint>

@@ -29,7 +29,7 @@ std::vector<uint8_t> Resized(const Image& image, const ResizePlan& plan, Filter 
 // 5/8, 3/8.
 TEST(Resize, WeightsOfThreeToTwoAreThoseComputedByHand) {
   AxisWeights weights;
-  ComputeWeights(Filter::kBilinear, 3, 0, 3, 2, 0, 2, weights);
+  ComputeAxisWeights(Filter::kBilinear, 3, 0, 3, 2, 0, 2, weights);
   EXPECT_EQ(weights.first, (std::vector<int>{0, 1}));
   EXPECT_EQ(weights.count, (std::vector<int>{2, 2}));
   const double unit = 1 << 22;

@@ -304,10 +304,10 @@ TEST(Geoclip, AnswersFromTheEmbeddingsInTheGallerysFileUnlessTheyAreOfOtherWeigh
 TEST(Geoclip, TheGalleryFollowsTheWeights) {
   GeoclipRecipe recipe(Options());
   const at::Tensor images = recipe.Encode({.images_B3HW = at::randn({6, 3, 16, 16})}).at(0);
-  recipe.Predict({images}, 1);
+  recipe.Predict({images}, 1, kNearKm);
   for (const NamedTensor& p : recipe.location().parameters()) p.tensor.detach().mul_(-1.5);
   const at::Tensor logits = recipe.Logits(images, Options().gallery->places());
-  const auto found = recipe.Predict({images}, 1);
+  const auto found = recipe.Predict({images}, 1, kNearKm);
   for (int64_t row = 0; row < 6; ++row)
     EXPECT_EQ(found[static_cast<size_t>(row)][0].cell, logits[row].argmax().item<int64_t>());
 }
