@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 import unittest
 
+from safetensors_lite import load
+
 BIN = (pathlib.Path(os.environ.get("GRATICULE_BUILD", "build/release")) / "bin").resolve()
 HAS_MPI = shutil.which("mpirun") is not None and (BIN / "libgraticule_mpi.so").exists()
 ENV = {k: v for k, v in os.environ.items() if not k.startswith(("OMPI_", "PMI", "SLURM_"))}
@@ -29,6 +31,16 @@ checkpoint: {{every_steps: 5}}
 eval: {{every_steps: 20}}
 log: {{every_steps: 1, progress_s: 0}}
 """
+
+
+# A GeoCLIP of a few thousand parameters, beside the tower of CONFIG.
+GEOCLIP = ("recipe.kind=geoclip", "model.pooling=embeds", "optim.kind=adam", "recipe.outputs=32", "recipe.location.sigmas=[1, 16]",
+           "recipe.location.features=32", "recipe.location.width=64", "recipe.negatives.queue=30", "recipe.gallery.size=100",
+           "eval.every_steps=0")
+
+
+def norm(values):
+    return sum(v * v for v in values) ** 0.5
 
 
 class World:
@@ -87,9 +99,8 @@ class World:
                 if p.name != "MANIFEST.json"}
 
 
-@unittest.skipUnless(HAS_MPI, "no mpirun or no MPI module here")
-class RankTest(unittest.TestCase):
-    """Trainings on several ranks, in a world of the class's own."""
+class TrainingTest(unittest.TestCase):
+    """Trainings in a world of the class's own."""
     words = ()  # overrides of every training
     steps = 12
 
@@ -104,9 +115,40 @@ class RankTest(unittest.TestCase):
         self.assertEqual(done.returncode, code, done.stderr)
         return done.stderr
 
+    def again_from(self, source, name, step, *overrides, **how):
+        """A copy of a run without what came after the step, and that trained anew."""
+        run = self.world.folder / name
+        shutil.copytree(self.world.folder / source, run)
+        (run / "run.lock").unlink(missing_ok=True)
+        for folder in (run / "ckpt").glob("step_*"):
+            if int(folder.name[5:]) > step:
+                shutil.rmtree(folder)
+        return self.train(name, *overrides, **how)
+
+    def gradients(self, name, step=1):
+        """Adam's first moments: after one step a tenth of the gradient."""
+        tensors = load(self.world.checkpoint(name, step) / "optimizer.safetensors")
+        return {k: v for k, v in tensors.items() if k.endswith(".exp_avg")}
+
+    def assert_same_gradients(self, one, other, what):
+        total = norm([norm(v) for v in one.values()])
+        self.assertEqual(one.keys(), other.keys())
+        for name, values in one.items():
+            if name.endswith("k_proj.bias.exp_avg"):  # the true gradient is zero
+                continue
+            # A scalar sums terms that cancel, each about as large as the whole gradient.
+            floor = total if len(values) == 1 else 1e-6 * total
+            error = norm([a - b for a, b in zip(values, other[name])]) / max(norm(values), floor)
+            self.assertLess(error, 1e-5, f"{what}: {name}")
+
     def samples(self, name):
         """Per step, the digest over the global batch of which record stood at which position."""
         return [row["samples"] for _, row in sorted(self.world.rows(name).items())]
 
     def state(self, name, step):
         return json.loads((self.world.checkpoint(name, step) / "state.json").read_text())
+
+
+@unittest.skipUnless(HAS_MPI, "no mpirun or no MPI module here")
+class RankTest(TrainingTest):
+    """Trainings on several ranks."""

@@ -3,7 +3,6 @@ import hashlib
 import json
 import math
 import pathlib
-import shutil
 import struct
 import subprocess
 import sys
@@ -11,40 +10,21 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from safetensors_lite import load  # noqa: E402
-from training_runs import BIN, ENV, HAS_MPI, World  # noqa: E402
+from training_runs import BIN, ENV, HAS_MPI, TrainingTest  # noqa: E402
 
 EVERY_STEP = ("checkpoint.every_steps=1", "checkpoint.keep=100", "eval.every_steps=6")
 
 
-class Ema(unittest.TestCase):
+class Ema(TrainingTest):
     @classmethod
     def setUpClass(cls):
-        cls.world = World()
+        super().setUpClass()
         # A rate of zero leaves the weights that every run of this seed starts with.
         done = cls.world.train("start", "optim.lr=0", steps=1)
         assert done.returncode == 0, done.stderr
 
-    @classmethod
-    def tearDownClass(cls):
-        cls.world.close()
-
-    def train(self, name, *overrides, ranks=1, steps=12):
-        done = self.world.train(name, *overrides, ranks=ranks, steps=steps)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return done.stderr
-
     def tensors(self, name, step, file):
         return load(self.world.checkpoint(name, step) / f"{file}.safetensors")
-
-    def again_from(self, source, name, step, *overrides, ranks=1):
-        """A copy of a run without what came after the step, and that trained anew."""
-        run = self.world.folder / name
-        shutil.copytree(self.world.folder / source, run)
-        (run / "run.lock").unlink(missing_ok=True)
-        for folder in (run / "ckpt").iterdir():
-            if folder.name.startswith("step_") and int(folder.name[5:]) > step:
-                shutil.rmtree(folder)
-        return self.train(name, *overrides, ranks=ranks)
 
     def assert_average(self, name, decay, first, last, start):
         """start: the weights at step `first`, from which the average began."""

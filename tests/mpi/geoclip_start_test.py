@@ -9,30 +9,15 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from safetensors_lite import load  # noqa: E402
-from training_runs import BIN, ENV, HAS_MPI, World  # noqa: E402
-
-GEOCLIP = ("recipe.kind=geoclip", "model.pooling=embeds", "recipe.outputs=32", "recipe.location.sigmas=[1, 16]",
-           "recipe.location.features=32", "recipe.location.width=64", "recipe.negatives.queue=30", "recipe.gallery.size=100",
-           "eval.every_steps=0")
+from training_runs import BIN, ENV, GEOCLIP, HAS_MPI, TrainingTest  # noqa: E402
 
 
 def init(path):
     return tuple(f"recipe.init.{part}={path}" for part in ("image_mlp", "location", "logit_scale"))
 
 
-class GeoclipStart(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.world = World()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.world.close()
-
-    def train(self, name, *overrides, steps=1, code=0, ranks=1):
-        done = self.world.train(name, *GEOCLIP, *overrides, steps=steps, ranks=ranks)
-        self.assertEqual(done.returncode, code, done.stderr)
-        return done.stderr
+class GeoclipStart(TrainingTest):
+    words, steps = GEOCLIP, 1
 
     def test_the_heads_of_an_export_are_a_start(self):
         self.train("source", "loss.kind=infonce", "optim.lr=0.05", steps=4)

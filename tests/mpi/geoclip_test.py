@@ -7,37 +7,14 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from safetensors_lite import load  # noqa: E402
-from training_runs import BIN, ENV, RankTest  # noqa: E402
+from training_runs import BIN, ENV, GEOCLIP, RankTest, norm  # noqa: E402
 
-GEOCLIP = ("recipe.kind=geoclip", "model.pooling=embeds", "optim.kind=adam", "recipe.outputs=32", "recipe.location.sigmas=[1, 16]",
-           "recipe.location.features=32", "recipe.location.width=64", "recipe.negatives.queue=30", "recipe.gallery.size=100",
-           "eval.every_steps=0")
 KINDS = ("infonce", "weighted_seed", "weighted_add", "dcl", "hcl", "triplet", "siglip")
 BANDS = "recipe.negatives.bands=[{km: [1, 300], count: 3}, {km: [2500, 0], count: 4}]"
 
 
-def norm(values):
-    return sum(v * v for v in values) ** 0.5
-
-
 class Geoclip(RankTest):
     words, steps = GEOCLIP, 1
-
-    def gradients(self, name, step=1):
-        """Adam's first moment after one step is a tenth of the gradient."""
-        tensors = load(self.world.checkpoint(name, step) / "optimizer.safetensors")
-        return {k: v for k, v in tensors.items() if k.endswith(".exp_avg")}
-
-    def assert_same_gradients(self, one, other, what):
-        total = norm([norm(v) for v in one.values()])
-        self.assertEqual(one.keys(), other.keys())
-        for name, values in one.items():
-            if name.endswith("k_proj.bias.exp_avg"):  # the true gradient is zero
-                continue
-            # A scalar sums terms that cancel, each about as large as the whole gradient.
-            floor = total if len(values) == 1 else 1e-6 * total
-            error = norm([a - b for a, b in zip(values, other[name])]) / max(norm(values), floor)
-            self.assertLess(error, 1e-5, f"{what}: {name}")
 
     def compare(self, label, kind, *overrides):
         words = (f"loss.kind={kind}", *overrides)
@@ -63,12 +40,7 @@ class Geoclip(RankTest):
         self.train("straight", *words, steps=12)
         for ranks in (1, 2):
             name = f"resumed{ranks}"
-            (self.world.folder / name).mkdir()
-            subprocess.run(["cp", "-r", f"{self.world.folder}/straight/.", self.world.folder / name], check=True)
-            for path in (self.world.folder / name).glob("ckpt/step_00000012"):
-                subprocess.run(["rm", "-r", path], check=True)
-            (self.world.folder / name / "run.lock").unlink(missing_ok=True)
-            self.train(name, *words, ranks=ranks, steps=12)
+            self.again_from("straight", name, 6, *words, ranks=ranks, steps=12)
             before, after = self.world.rows("straight"), self.world.rows(name)
             for step in range(7, 13):
                 if ranks == 1:
@@ -117,11 +89,7 @@ class Geoclip(RankTest):
         self.train("hard-without", *plain, steps=6)
         self.assertNotAlmostEqual(self.world.losses("hard")[-1], self.world.losses("hard-without")[-1], places=3)
 
-        copy = self.world.folder / "hard-again"
-        subprocess.run(["cp", "-r", str(self.world.folder / "hard"), str(copy)], check=True)
-        subprocess.run(["rm", "-r", str(copy / "ckpt" / "step_00000006")], check=True)
-        (copy / "run.lock").unlink(missing_ok=True)
-        self.train("hard-again", *ways["hard"], self.curve(), "checkpoint.every_steps=3", steps=6)
+        self.again_from("hard", "hard-again", 3, *ways["hard"], self.curve(), "checkpoint.every_steps=3", steps=6)
         one, again = (self.world.fingerprint(name, 6) for name in ("hard", "hard-again"))
         self.assertEqual(one["recipe_state.safetensors"], again["recipe_state.safetensors"])
         self.assertEqual(one["model.safetensors"], again["model.safetensors"])

@@ -6,33 +6,20 @@
 #include <set>
 
 #include "models/simsiam_heads.h"
+#include "tests/unit/trainer/tiny_geoclip.h"
 #include "trainer/recipes/geoclip.h"
 
 namespace graticule {
 namespace {
 
 GeoclipOptions Options(double simsiam, double nearest) {
-  GeoclipOptions o;
-  o.model.vision = {.image_size = 16,
-                    .patch_size = 8,
-                    .width = 16,
-                    .layers = 1,
-                    .heads = 2,
-                    .mlp_width = 32,
-                    .projection = 8,
-                    .activation = "quick_gelu"};
-  o.model.pooling = "embeds";
+  GeoclipOptions o = TinyGeoclip({{0, 0}});
   o.model.frozen_layers = -1;
   o.geoclip.views = 2;
-  o.geoclip.outputs = 12;
-  o.geoclip.location = {.sigmas = {1}, .features = 8, .width = 16};
-  o.geoclip.negatives.queue = 0;
+  o.geoclip.location.sigmas = {1};
   o.geoclip.main_weight = 0.7;
   o.geoclip.simsiam = {.weight = simsiam, .width = 6, .hidden = 4};
   o.geoclip.nearest = {.weight = nearest, .bank = 10, .min_km = 1, .max_km = 25, .after = 0};
-  o.loss.kind = "infonce";
-  o.gallery = std::make_shared<const Gallery>(std::vector<LatLon>{{0, 0}}, GallerySource{});
-  o.seed = 5;
   return o;
 }
 
@@ -71,7 +58,9 @@ TEST(DeclipTerms, ReachEveryParameterAndNameTheirWeights) {
   const auto terms = Step(recipe, 0);
   (terms.at("infonce").sum + terms.at("simsiam").sum + terms.at("nearest").sum).backward();
   for (const NamedTensor& p : recipe.Parameters())
-    if (p.tensor.requires_grad()) EXPECT_TRUE(p.tensor.grad().defined()) << p.name;
+    if (p.tensor.requires_grad()) {
+      EXPECT_TRUE(p.tensor.grad().defined()) << p.name;
+    }
   const std::map<std::string, double> weights = recipe.Weights(Share());
   EXPECT_EQ(weights.size(), terms.size());
   for (const auto& [name, term] : terms) EXPECT_TRUE(weights.contains(name)) << name;

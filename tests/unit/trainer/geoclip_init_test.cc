@@ -7,28 +7,13 @@
 #include "models/geoclip_weights.h"
 #include "tests/unit/base/failure_of.h"
 #include "tests/unit/base/temp_folder.h"
+#include "tests/unit/trainer/tiny_geoclip.h"
 
 namespace graticule {
 namespace {
 
 GeoclipOptions Options(uint64_t seed) {
-  GeoclipOptions o;
-  o.model.vision = {.image_size = 16,
-                    .patch_size = 8,
-                    .width = 16,
-                    .layers = 1,
-                    .heads = 2,
-                    .mlp_width = 32,
-                    .projection = 8,
-                    .activation = "quick_gelu"};
-  o.model.pooling = "embeds";
-  o.geoclip.outputs = 12;
-  o.geoclip.location.sigmas = {1, 16};
-  o.geoclip.location.features = 8;
-  o.geoclip.location.width = 16;
-  o.geoclip.negatives.queue = 0;
-  o.loss.kind = "infonce";
-  o.gallery = std::make_shared<const Gallery>(std::vector<LatLon>{{1, 2}, {3, 4}}, GallerySource{});
+  GeoclipOptions o = TinyGeoclip({{1, 2}, {3, 4}});
   o.seed = seed;
   return o;
 }

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "models/geoclip_weights.h"
+#include "tests/unit/trainer/tiny_geoclip.h"
 #include "trainer/comm/fake_communicator.h"
 #include "trainer/recipes/geoclip_init.h"
 
@@ -28,26 +29,10 @@ std::vector<LatLon> Line(int n) {  // ten degrees apart along a meridian and bac
 }
 
 GeoclipOptions Options() {
-  GeoclipOptions o;
-  o.model.vision = {.image_size = 16,
-                    .patch_size = 8,
-                    .width = 16,
-                    .layers = 1,
-                    .heads = 2,
-                    .mlp_width = 32,
-                    .projection = 8,
-                    .activation = "quick_gelu"};
-  o.model.pooling = "embeds";
+  GeoclipOptions o = TinyGeoclip(Line(34));
   o.model.frozen_layers = -1;
-  o.geoclip.outputs = 12;
-  o.geoclip.location.sigmas = {1, 16};
-  o.geoclip.location.features = 8;
-  o.geoclip.location.width = 16;
   o.geoclip.negatives.queue = 5;
-  o.loss.kind = "infonce";
-  o.gallery = std::make_shared<const Gallery>(Line(34), GallerySource{});
   o.queue_start = Line(3);
-  o.seed = 5;
   return o;
 }
 
@@ -337,8 +322,12 @@ TEST(Geoclip, EveryTrainableParameterGetsAGradientFromEveryLoss) {
       EXPECT_TRUE(named.contains(name)) << kind << " " << name;
     }
     for (const NamedTensor& p : recipe.Parameters()) {
-      if (p.tensor.requires_grad()) EXPECT_TRUE(p.tensor.grad().defined()) << kind << " " << p.name;
-      if (p.name == "heads.logit_scale") EXPECT_EQ(p.tensor.requires_grad(), kind != "triplet") << kind;
+      if (p.tensor.requires_grad()) {
+        EXPECT_TRUE(p.tensor.grad().defined()) << kind << " " << p.name;
+      }
+      if (p.name == "heads.logit_scale") {
+        EXPECT_EQ(p.tensor.requires_grad(), kind != "triplet") << kind;
+      }
     }
   }
 }
@@ -365,7 +354,9 @@ TEST(Geoclip, ACapsuleBeyondTheWeightFileChangesNothingAtFirst) {
   const std::vector<LatLon> places = Line(20);
   EXPECT_TRUE(at::equal(published.location().Forward(places), more.location().Forward(places)));
   for (const NamedTensor& p : more.location().parameters()) {
-    if (p.name == "LocEnc2.capsule.5.weight") EXPECT_GT(p.tensor.abs().max().item<float>(), 0);
+    if (p.name == "LocEnc2.capsule.5.weight") {
+      EXPECT_GT(p.tensor.abs().max().item<float>(), 0);
+    }
   }
 }
 
