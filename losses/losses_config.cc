@@ -35,9 +35,14 @@ void LossConfig::Bind(Section& s) {
     if (use.starts_with("beta") && (!hardens || contrastive.beta_on != "logit" || contrastive.beta == 0))
       return "pair.use " + use +
              " needs kind weighted_add, or hcl with detach, beta_on logit and a beta above 0";
+    if (use != "logit" && contrastive.pair.kappa_hard > 0)
+      return "pair.kappa_hard is for pair.use logit, not " + use;
     if (!use.starts_with("seed")) return "";
     const std::string parent = use == "seed2" || use == "seed4" ? "weighted_seed" : "infonce";
-    return kind == parent ? "" : "pair.use " + use + " is for kind " + parent + ", not " + kind;
+    if (kind != parent) return "pair.use " + use + " is for kind " + parent + ", not " + kind;
+    return kind == "weighted_seed" && contrastive.beta == 0
+               ? "pair.use " + use + " multiplies beta, which is 0; the thesis' is 1"
+               : "";
   });
   s.Check([this]() -> std::string {
     return kind != "geocells" || weights.geocell > 0

@@ -104,7 +104,8 @@ WeightReport LoadGeoclipWeights(std::span<const NamedTensor> parameters, const s
   }
   const std::string& part = prefix.empty() && !rules.prefixes.empty() ? rules.prefixes[0] : prefix;
   problems.ThrowIfAny(part.empty() ? "the model" : "\"" + part + "\"", path,
-                      "check which module these weights belong to, and the number of capsules");
+                      "check which module these weights belong to, recipe.outputs, and width, features and "
+                      "sigmas of recipe.location");
   const at::NoGradGuard no_grad;
   for (auto& [target, view] : plan) target.copy_(CopyToTensor(*view));
   return report;

@@ -136,10 +136,11 @@ void CheckPreprocessing(const EmbeddingPlan& plan, const AugmentOptions& wanted,
         ErrorCode::kUsage,
         fmt::format("the store holds images cropped by {}, wanted is {}", made.kind, wanted.kind), store,
         wanted.kind == "random_resized_crop" ? "Make the training store with `graticule embed --draws N`."
-        : made.kind == "random_resized_crop" ? "Random draws are for training; evaluation takes a store "
-                                               "made without --draws."
-        : made.kind == "ten_crop"            ? "Evaluate it with `--crops ten`."
-                                             : "Make the store again with these crops.");
+        : made.kind == "random_resized_crop"
+            ? "Training takes random draws with data.augment of their making; "
+              "evaluation takes a store made without --draws."
+        : made.kind == "ten_crop" ? "Evaluate it with `--crops ten`."
+                                  : "Make the store again with these crops.");
   }
   if (made.kind != "random_resized_crop") return;
   compare("data.decode", made.decode, wanted.decode);

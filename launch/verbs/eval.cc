@@ -215,7 +215,7 @@ int Eval(const std::vector<std::string>& arguments) {
   Options options("graticule eval --model MODEL [--data DIR...] [--split NAME...] [--out DIR]",
                   "Predicts every record of a dataset once and writes predictions.csv, metrics.json and maps "
                   "of the errors.");
-  const auto list = [] { return po::value<std::vector<std::string>>()->composing(); };
+  const auto list = [] { return po::value<std::vector<std::string>>()->multitoken()->composing(); };
   options.visible().add_options()("model", po::value<std::string>(), "export, run or step folder (required)")(
       "data", list(), "dataset folder (repeatable; default: the run's data.val)")(
       "split", list(),

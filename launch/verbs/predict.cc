@@ -55,7 +55,7 @@ std::string Json(const std::vector<PhotoPrediction>& photos, const Shared& share
   return nlohmann::ordered_json{{"near_km", shared.near_km}, {"photos", list}}.dump() + "\n";
 }
 
-std::string GeoJson(const std::vector<PhotoPrediction>& photos) {
+std::string GeoJson(const std::vector<PhotoPrediction>& photos, const Shared& shared) {
   std::vector<PhotoGuesses> guesses;
   for (const PhotoPrediction& photo : photos) {
     PhotoGuesses one{photo.photo, {}};
@@ -63,7 +63,7 @@ std::string GeoJson(const std::vector<PhotoPrediction>& photos) {
       one.guesses.push_back({p.place, p.cell, p.probability, p.near_probability});
     guesses.push_back(std::move(one));
   }
-  return ToGeoJson(guesses) + "\n";
+  return ToGeoJson(guesses, shared.row, shared.near_km);
 }
 
 int Predict(const std::vector<std::string>& arguments) {
@@ -106,7 +106,7 @@ int Predict(const std::vector<std::string>& arguments) {
   });
   fmt::print("{}", format == "text"   ? Text(photos, shared)
                    : format == "json" ? Json(photos, shared)
-                                      : GeoJson(photos));
+                                      : GeoJson(photos, shared));
   int bad = 0;
   for (const PhotoPrediction& photo : photos) {
     if (photo.problem.empty()) continue;

@@ -24,18 +24,20 @@ LeftOutCounts LeaveOut(const at::Tensor& logits_RC, const PairPlaces& rows, cons
                        const at::Tensor& positive_R, bool both_ways) {
   Mask mask;
   if (columns.limit_N.defined()) {
-    mask.rows.unit_N3 = DataOf<double>(rows.unit_N3), mask.columns.unit_N3 = DataOf<double>(columns.unit_N3);
+    mask.rows.unit_N3 = DataOf<double>(rows.unit_N3);
+    mask.columns.unit_N3 = DataOf<double>(columns.unit_N3);
     mask.columns.limit_N = DataOf<double>(columns.limit_N);
   }
   if (columns.keys_NK.size(1) > 0) {
     mask.keys = rows.keys_NK.size(1);
     GRATICULE_CHECK(mask.keys == 0 || mask.keys == columns.keys_NK.size(1));
-    mask.rows.keys_NK = DataOf<int64_t>(rows.keys_NK),
+    mask.rows.keys_NK = DataOf<int64_t>(rows.keys_NK);
     mask.columns.keys_NK = DataOf<int64_t>(columns.keys_NK);
   }
-  if (columns.several_views)
-    mask.rows.sample_N = DataOf<int64_t>(rows.sample_N),
+  if (columns.several_views) {
+    mask.rows.sample_N = DataOf<int64_t>(rows.sample_N);
     mask.columns.sample_N = DataOf<int64_t>(columns.sample_N);
+  }
   if (!columns.all_valid) mask.columns.valid_N = DataOf<bool>(columns.valid_N);
   if (both_ways && !rows.all_valid) mask.rows.valid_N = DataOf<bool>(rows.valid_N);
   LeftOutCounts counts;

@@ -72,6 +72,7 @@ class Declip(RankTest):
         for words, hint in ((("recipe.simsiam.weight=0.1",), "views is 1, but simsiam.weight 0.1 compares views of an image"),
                             ((*SIMSIAM, "train.global_batch=1"), "needs a train.global_batch of 2 or more"),
                             (("recipe.nearest.weight=0.2", "loss.kind=triplet"), "loss.kind triplet has none"),
+                            ((*SIMSIAM, "data.augment.kind=centre_crop"), "with data.augment.kind centre_crop they are the same pixels"),
                             (("recipe.nearest.min_km=25",), "min_km must be below max_km"),
                             (("recipe.main_weight=0",), "main_weight")):
             done = self.world.train("refused", *GEOCLIP, *words)

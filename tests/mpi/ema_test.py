@@ -77,6 +77,14 @@ class Ema(TrainingTest):
         self.assertFalse((self.world.checkpoint("dropped", 9) / "ema.safetensors").exists())
         self.assertEqual(self.world.losses("dropped"), self.world.losses("off"))
 
+    def test_scores_of_weights_and_of_their_average_do_not_compete(self):
+        """Without a learning rate all scores are equal, and the first one stays the best."""
+        words = ("optim.lr=0", *EVERY_STEP)
+        self.train("still", *words)
+        self.assertEqual(self.state("still", 12)["best"]["step"], 6)
+        self.again_from("still", "averaged", 8, "optim.ema_decay=0.9", *words)
+        self.assertEqual(self.state("averaged", 12)["best"]["step"], 12)
+
     def run_verb(self, *words, code=0):
         done = subprocess.run([str(BIN / "graticule-train"), *map(str, words)], env=ENV, capture_output=True, text=True)
         self.assertEqual(done.returncode, code, done.stderr)

@@ -179,6 +179,9 @@ class Geoclip(RankTest):
         for words, hint in ((("loss.kind=geocells",), "loss.kind geocells does not fit recipe.kind geoclip"),
                             (("recipe.kind=geocells",), "model.pooling embeds is for recipe.kind geoclip"),
                             (("loss.kind=infonce", "recipe.location.frozen=[2]"), "there is no capsule 2"),
+                            (("loss.kind=weighted_add", "loss.pair.use=beta", "loss.pair.file=x", "loss.pair.kappa_hard=1"), "pair.kappa_hard is for pair.use logit, not beta"),
+                            (("loss.kind=weighted_seed", "loss.pair.use=seed4", "loss.pair.file=x", "loss.beta=0"), "multiplies beta, which is 0"),
+                            (("loss.kind=infonce", "loss.pair.use=seed2", "loss.pair.file=x"), "pair.use seed2 is for kind weighted_seed, not infonce"),
                             (("loss.kind=infonce", "loss.mask.same=[city]"), "expected place, author or sequence")):
             self.assertIn(hint, self.train("refused", *words, code=2))
 

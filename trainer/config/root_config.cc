@@ -53,6 +53,13 @@ void RootConfig::Bind(Section& root) {
                : "";
   });
   root.Check([this]() -> std::string {
+    return recipe.kind == "geoclip" && recipe.geoclip.simsiam.weight > 0 && data.train_embeddings.empty() &&
+                   data.augment.kind != "random_resized_crop"
+               ? "recipe.simsiam.weight compares views of an image, but with data.augment.kind " +
+                     data.augment.kind + " they are the same pixels; it needs random_resized_crop"
+               : "";
+  });
+  root.Check([this]() -> std::string {
     return recipe.kind == "geoclip" && recipe.geoclip.simsiam.weight > 0 && train.global_batch < 2
                ? "recipe.simsiam.weight needs a train.global_batch of 2 or more, which it normalises over"
                : "";

@@ -8,7 +8,7 @@
 
 namespace graticule {
 
-std::string ToGeoJson(std::span<const PhotoGuesses> photos) {
+std::string ToGeoJson(std::span<const PhotoGuesses> photos, const char* row, double near_km) {
   using Json = nlohmann::ordered_json;
   Json features = Json::array();
   for (const PhotoGuesses& photo : photos) {
@@ -29,7 +29,8 @@ std::string ToGeoJson(std::span<const PhotoGuesses> photos) {
              {"rank", rank},
              {"probability", guess.probability},
              {"near_probability", guess.near_probability},
-             {"cell", guess.cell}}}});
+             {"near_km", near_km},
+             {row, guess.cell}}}});
     }
   }
   const Json collection = {{"type", "FeatureCollection"}, {"features", std::move(features)}};

@@ -1,7 +1,8 @@
 // Predicted places as a GeoJSON FeatureCollection (RFC 7946): one Point per guess, positions as [lon, lat].
 //
-// Properties: photo, rank (0 = best), probability, near_probability, cell. Guesses that are not places are an
-// Error(kNumerics). Torch-free, pure.
+// Properties: photo, rank (0 = best), probability, near_probability (of all places within near_km), near_km,
+// and the answer's number under the name `row`, "cell" or (of a gallery) "place". Guesses that are not places
+// are an Error(kNumerics). Torch-free, pure.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,6 @@ struct PhotoGuesses {
   std::vector<PlaceGuess> guesses;  // best first
 };
 
-std::string ToGeoJson(std::span<const PhotoGuesses> photos);
+std::string ToGeoJson(std::span<const PhotoGuesses> photos, const char* row, double near_km);
 
 }  // namespace graticule

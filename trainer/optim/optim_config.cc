@@ -26,9 +26,9 @@ void OptimConfig::Bind(Section& s) {
   s.Field(
       "ema_decay", &ema_decay,
       {.help = "decay per update of a moving average of the weights, which validation and the finished model "
-               "use; 0: none",
+               "use; 0: none. Beyond 0.9999 single precision would swallow the updates",
        .min = 0,
-       .max = 0.999999,
+       .max = 0.9999,
        .on_resume = OnResume::kWarn});
   s.Check([this]() -> std::string {
     if (nesterov && (kind != "sgd" || momentum <= 0)) return "nesterov needs kind: sgd and momentum above 0";

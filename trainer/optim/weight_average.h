@@ -11,6 +11,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <exception>
 #include <vector>
 
 #include "models/vision_tower.h"
@@ -48,8 +49,13 @@ class WithAverage {
   explicit WithAverage(WeightAverage* average) : average_(average) {
     if (average_ != nullptr) average_->Exchange();
   }
-  ~WithAverage() {
-    if (average_ != nullptr) average_->Exchange();
+  // Weights that cannot be had back are an error; where one is under way already, the model is lost anyway.
+  ~WithAverage() noexcept(false) {
+    try {
+      if (average_ != nullptr) average_->Exchange();
+    } catch (...) {
+      if (std::uncaught_exceptions() == 0) throw;
+    }
   }
   WithAverage(const WithAverage&) = delete;
   WithAverage& operator=(const WithAverage&) = delete;

@@ -99,7 +99,10 @@ std::map<std::string, double> GeoclipRecipe::Weights(const Batch& batch) const {
   weights[kind] = rows;
   const auto samples = static_cast<double>(batch.size), views = static_cast<double>(batch.views);
   if (!simsiam_.empty()) weights["simsiam"] = samples;
-  if (nearest_) weights["nearest"] = samples * views, weights["neighbours"] = rows / views;
+  if (nearest_) {
+    weights["nearest"] = samples * views;
+    weights["neighbours"] = rows / views;
+  }
   return weights;
 }
 

@@ -19,10 +19,13 @@ void LoadLocation(LocationEncoder& location, const std::string& path) {
   for (size_t capsule = 1; capsule < location.shape().sigmas.size(); ++capsule)
     rules.may_be_missing.push_back(fmt::format("LocEnc{}.", capsule));
   const WeightReport report = LoadGeoclipWeights(location.parameters(), path, rules);
+  const auto in_file = [&](const std::string& name) {
+    return std::find(report.missing.begin(), report.missing.end(), name) == report.missing.end();
+  };
   for (size_t capsule = 0; capsule < location.shape().sigmas.size(); ++capsule) {
     const std::string name = fmt::format("LocEnc{}.capsule.0.b", capsule);
     for (const NamedTensor& p : location.parameters()) {
-      if (p.name != name) continue;
+      if (p.name != name || !in_file(name)) continue;
       const double sigma = location.shape().sigmas[capsule],
                    found = p.tensor.square().mean().sqrt().item<double>();
       if (found > sigma / 2 && found < sigma * 2) continue;
@@ -33,10 +36,8 @@ void LoadLocation(LocationEncoder& location, const std::string& path) {
     }
   }
   for (const NamedTensor& p : location.parameters()) {
-    const bool missing =
-        std::find(report.missing.begin(), report.missing.end(), p.name) != report.missing.end();
     at::Tensor values = p.tensor;
-    if (missing && p.name.find(".head.") != std::string::npos) values.zero_();
+    if (!in_file(p.name) && p.name.find(".head.") != std::string::npos) values.zero_();
   }
 }
 

@@ -75,7 +75,9 @@ at::Tensor NeighbourBank::Nearest(const at::Tensor& rows_BD, std::span<const Lat
                                        .logical_or_(here.valid_N.logical_not().unsqueeze(1))
                                        .logical_or_(piece.valid_N.logical_not());
     const at::Tensor emb = emb_SD_.narrow(0, begin, count).to(rows_BD.scalar_type());
-    const auto [value, index] = at::mm(rows_BD, emb.t()).masked_fill_(passed_over, kNone).max(1);
+    const at::Tensor cosines = at::mm(rows_BD, emb.t());
+    // A step that is not finite leaves rows that are no numbers; the largest of a block must not be one.
+    const auto [value, index] = cosines.masked_fill(passed_over.logical_or_(cosines.isnan()), kNone).max(1);
     const at::Tensor better = value > best;
     best = at::where(better, value, best);
     slot_of_best = at::where(better, index + begin, slot_of_best);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "models/frozen_tower.h"
 #include "trainer/recipes/registry.h"
 #include "trainer/run/training_parts.h"
 
@@ -39,6 +40,16 @@ Plan MakePlan(const RootConfig& config, int world_size) {
 
 constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
 
+// Queue and bank (docs/GEOCLIP.md, "A checkpoint holds besides").
+double StateBytes(const RootConfig& config) {
+  const GeoclipConfig& g = config.recipe.geoclip;
+  double slot = 5 * 8;
+  if (config.loss.contrastive.pair.NeedsFeatures())
+    slot += 2.0 * TowerOutputWidth(config.model.vision, TowerOutputOf(config.model.pooling));
+  const double bank = g.nearest.weight > 0 ? g.nearest.bank * (4.0 * g.outputs + 16) : 0;
+  return g.negatives.queue * slot + bank;
+}
+
 }  // namespace
 
 MemoryEstimate EstimateMemory(const RootConfig& config, int64_t head_parameters, int64_t micro_batch) {
@@ -50,6 +61,7 @@ MemoryEstimate EstimateMemory(const RootConfig& config, int64_t head_parameters,
   m.gradients = parameters * 4;
   m.moments = parameters * (config.optim.kind != "sgd" ? 8 : config.optim.momentum > 0 ? 4 : 0);
   m.average = config.optim.ema_decay > 0 ? parameters * 4 : 0;
+  m.state = config.recipe.kind == "geoclip" ? StateBytes(config) : 0;
   // Per token and block: input, two normed copies, q, k, v, attention output, its projection, and the MLP's
   // input and output (width each), and twice the MLP's inner width. Attention probabilities are recomputed,
   // not kept.
@@ -70,9 +82,10 @@ std::string DryRunText(const RootConfig& config, int world_size) {
       p.gallery > 0 ? fmt::format("gallery of {} places", p.gallery) : fmt::format("{} cells", p.cells));
   text += fmt::format(
       "memory per rank  {:.2f} GiB at micro-batch {} (ranks {}, weights {:.2f}, gradients {:.2f}, moments "
-      "{:.2f}, average {:.2f}, activations {:.2f}, batches {:.2f})\n",
+      "{:.2f}, average {:.2f}, state {:.2f}, activations {:.2f}, batches {:.2f})\n",
       p.memory.total() / kGiB, p.micro, world_size, p.memory.weights / kGiB, p.memory.gradients / kGiB,
-      p.memory.moments / kGiB, p.memory.average / kGiB, p.memory.activations / kGiB, p.memory.batch / kGiB);
+      p.memory.moments / kGiB, p.memory.average / kGiB, p.memory.state / kGiB, p.memory.activations / kGiB,
+      p.memory.batch / kGiB);
   text += fmt::format("training records {}\n", p.records);
   text +=
       fmt::format("steps per epoch  {} at global batch {}\n", p.steps_per_epoch, config.train.global_batch);

@@ -30,7 +30,7 @@ std::vector<std::string> CompareWithRun(const std::string& run_dir, Section& roo
         fmt::format("the run was started with another configuration:\n  {}", fmt::join(fixed, "\n  ")),
         run_dir, "restore these values to go on with it, or choose another run.dir");
   }
-  for (std::string& warning : warnings) warning += " (changed since the run was started)";
+  for (std::string& warning : warnings) warning += " (changed since the last start)";
   return warnings;
 }
 

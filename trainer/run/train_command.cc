@@ -52,7 +52,7 @@ TrainState StateAtStart(const TrainCommand& command, const RunStart& start, cons
 }
 
 // folder: rank 0's, null elsewhere.
-void Restore(const RunStart& start, TrainingParts& parts, RunFolder* folder) {
+void Restore(const RunStart& start, TrainingParts& parts, RunFolder* folder, TrainState& state) {
   const bool averaged = PosixFs().Exists(JoinPath(start.checkpoint, kAverageFile));
   for (const auto& [file, tensors] : parts.Tensors()) {
     if (file == kAverageFile && !averaged) continue;
@@ -61,6 +61,7 @@ void Restore(const RunStart& start, TrainingParts& parts, RunFolder* folder) {
   }
   if (averaged == (parts.average != nullptr)) return;
   if (parts.average != nullptr) parts.average->Restart();
+  state.best_metric.clear();  // scores of weights and of their average do not compare
   if (folder == nullptr) return;
   folder->Warn(averaged ? fmt::format("optim.ema_decay is 0: the average of the weights in {} is dropped",
                                       start.checkpoint)
@@ -170,7 +171,7 @@ int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, 
     data.FillHashes(now);
     now.order = parts.loader->order_name();
     CheckSameInputs(start.state, now);
-    Restore(start, parts, folder);
+    Restore(start, parts, folder, state);
   }
   const DataConfig& named = command.config.data;
   const auto first = [](const std::vector<std::string>& stores) { return stores.empty() ? "" : stores[0]; };

@@ -39,6 +39,14 @@ TEST(WorkerPace, DoublesWhenTheConsumerWaits) {
   EXPECT_EQ(After(pace, 1, 1, 0.5, 0.1), 7);
 }
 
+TEST(WorkerPace, APauseIsNoPace) {
+  WorkerPace pace(16);
+  After(pace, 100, 1, 0, 7.5);
+  ASSERT_EQ(pace.workers(), 12);
+  EXPECT_GE(After(pace, 1, 60, 0, 7.5), 11);
+  EXPECT_EQ(After(pace, 30, 1, 0, 7.5), 12);
+}
+
 TEST(WorkerPace, AConsumerThatComputesNothingKeepsAll) {
   WorkerPace pace(4);
   EXPECT_EQ(After(pace, 50, 0, 1, 3.9), 4);

@@ -3,11 +3,13 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <set>
 
 #include "models/simsiam_heads.h"
 #include "tests/unit/trainer/tiny_geoclip.h"
 #include "trainer/recipes/geoclip.h"
+#include "trainer/recipes/neighbour_bank.h"
 
 namespace graticule {
 namespace {
@@ -90,6 +92,16 @@ TEST(DeclipTerms, NeighboursWaitUntilTheirTime) {
     EXPECT_EQ(Step(recipe, first).at("neighbours").sum.item<double>(), first < 8 ? 0 : 3) << first;
     recipe.AfterUpdate();
   }
+}
+
+TEST(NeighbourBank, RowsThatAreNoNumbersAreNobodysNeighbour) {
+  NeighbourBank bank(4, 2, c10::kCPU);
+  const std::vector<LatLon> places = {{0, 0.1}, {0, 0.2}, {0, 0.3}};
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  bank.Push(at::tensor({0.6f, 0.8f, nan, nan, 1.0f, 0.0f}).view({3, 2}), places);
+  const std::vector<LatLon> here = {{0, 0}};
+  EXPECT_EQ(bank.Nearest(at::tensor({1.0f, 0.0f}).view({1, 2}), here, 1, 100).item<int64_t>(), 2);
+  EXPECT_EQ(bank.Nearest(at::tensor({0.0f, 1.0f}).view({1, 2}), here, 1, 100).item<int64_t>(), 0);
 }
 
 TEST(SimSiamHeads, AreCountedAndStartLikeTorchs) {

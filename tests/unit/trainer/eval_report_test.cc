@@ -102,18 +102,19 @@ TEST(EvaluationReport, DrawsOneDotForManyNeighbours) {
 TEST(GeoJson, WritesPointsAsLongitudeLatitude) {
   const std::vector<PhotoGuesses> photos = {
       {"p \xff.jpg", {{{48.5, 2.25}, 7, 0.75, 0.875}, {{-17, 190}, 9, 0.125}}}, {"none.jpg", {}}};
-  const auto json = nlohmann::json::parse(ToGeoJson(photos));
+  const auto json = nlohmann::json::parse(ToGeoJson(photos, "place", 40));
   EXPECT_EQ(json["type"], "FeatureCollection");
   ASSERT_EQ(json["features"].size(), 2u);
   const auto& first = json["features"][0];
   EXPECT_EQ(first["type"], "Feature");
   EXPECT_EQ(first["geometry"], (nlohmann::json{{"type", "Point"}, {"coordinates", {2.25, 48.5}}}));
   EXPECT_EQ(first["properties"]["rank"], 0);
-  EXPECT_EQ(first["properties"]["cell"], 7);
+  EXPECT_EQ(first["properties"]["place"], 7);
   EXPECT_EQ(first["properties"]["probability"], 0.75);
   EXPECT_EQ(first["properties"]["near_probability"], 0.875);
+  EXPECT_EQ(first["properties"]["near_km"], 40);
   EXPECT_EQ(json["features"][1]["geometry"]["coordinates"][0], -170.0);
-  EXPECT_THROW(ToGeoJson(std::vector<PhotoGuesses>{{"x", {{{kNaN, 0}, 0, 1}}}}), Error);
+  EXPECT_THROW(ToGeoJson(std::vector<PhotoGuesses>{{"x", {{{kNaN, 0}, 0, 1}}}}, "cell", 25), Error);
 }
 
 }  // namespace

@@ -76,6 +76,10 @@ TEST_F(GeoclipInit, WhatDoesNotFitIsToldBeforeARecipeIsMade) {
   CheckPublishedWeights(options.model, config);
   const auto told = [&] { return FailureOf([&] { CheckPublishedWeights(options.model, config); }); };
 
+  config.location.sigmas = {1, 16, 64, 256};  // capsules beyond the file's are a promise, not a mistake
+  CheckPublishedWeights(options.model, config);
+  config.location.sigmas = {1, 16};
+
   config.outputs = 13;
   std::string text = told();
   EXPECT_NE(text.find("2.weight has shape [12,8], expected [13,8]"), std::string::npos) << text;
