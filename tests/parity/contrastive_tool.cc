@@ -5,34 +5,27 @@
 // file), distance, margin, pick}. The ranks are threads that share the rows out evenly; kernels: fp32 by the
 // bodies of the CUDA kernels.
 //
-// `in` holds fp64 tensors of the global batch: images [G * V, D], places [G, D], log_scale [], and where there
-// are such candidates [S, D], negatives [G, M, D], bias []; latlon [G, 2], candidate_latlon [S, 2],
+// `in` holds fp64 tensors of the global batch: images [G * V, D], places [G, D], log_scale [], and where
+// there are such candidates [S, D], negatives [G, M, D], bias []; latlon [G, 2], candidate_latlon [S, 2],
 // negative_latlon [G * M, 2], keys [G, 3], candidate_keys [S, 3] i64, draws [G * V, 2], features [G * V, F],
 // candidate_features [up to S, F].
 //
 // `out`: sum, correct, positive, left_out, floored, largest_weight (over all ranks) and d_<input> for each of
 // the first six.
 #include <ATen/ATen.h>
-#include <fmt/format.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/variable.h>
 
-#include <map>
 #include <mutex>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/fs.h"
-#include "base/safetensors.h"
 #include "losses/contrastive/contrastive_loss.h"
-#include "models/tensor_io.h"
 #include "tests/gpu/host_kernels.h"
+#include "tests/parity/tensor_cases.h"
 #include "trainer/comm/fake_communicator.h"
 
 namespace graticule {
 namespace {
-
-using Tensors = std::map<std::string, at::Tensor>;
 
 std::vector<LatLon> LatLons(const Tensors& in, const char* name) {
   std::vector<LatLon> places;
@@ -150,28 +143,10 @@ Tensors RunCase(const nlohmann::json& c, const Tensors& in) {
   return whole;
 }
 
-int Run(const char* path) {
-  for (const auto& c : nlohmann::json::parse(ReadFileToString(path))) {
-    Tensors in;
-    const auto file = SafetensorsFile::Open(c.at("in").get<std::string>());
-    for (const auto& [name, view] : file->tensors()) in[name] = CopyToTensor(view);
-    const Tensors out = RunCase(c, in);
-    SafetensorsWriter writer;
-    for (const auto& [name, tensor] : out) writer.Add(name, ViewOf(tensor));
-    writer.Write(PosixFs(), c.at("out").get<std::string>());
-  }
-  return 0;
-}
-
 }  // namespace
 }  // namespace graticule
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
-  try {
-    return graticule::Run(argv[1]);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "{}\n", error.what());
-    return 1;
-  }
+  using namespace graticule;
+  return RunTensorCases(argc, argv, RunCase);
 }

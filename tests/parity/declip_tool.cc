@@ -9,27 +9,20 @@
 // log_scale [], latlon [G, 2], keys [G, 3], bank_emb [N, D], bank_latlon [N, 2], which enter the bank first.
 // -> mean (what the step makes of the sum), found, and the bank after the step.
 #include <ATen/ATen.h>
-#include <fmt/format.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/variable.h>
 
-#include <map>
 #include <mutex>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/fs.h"
-#include "base/safetensors.h"
 #include "losses/simsiam/simsiam_loss.h"
 #include "models/simsiam_heads.h"
-#include "models/tensor_io.h"
+#include "tests/parity/tensor_cases.h"
 #include "trainer/comm/fake_communicator.h"
 #include "trainer/recipes/nearest_term.h"
 
 namespace graticule {
 namespace {
-
-using Tensors = std::map<std::string, at::Tensor>;
 
 class Case {
  public:
@@ -145,28 +138,11 @@ class Case {
   std::vector<Tensors> parts_;
 };
 
-int Run(const char* path) {
-  for (const auto& words : nlohmann::json::parse(ReadFileToString(path))) {
-    Tensors in;
-    const auto file = SafetensorsFile::Open(words.at("in").get<std::string>());
-    for (const auto& [name, view] : file->tensors()) in[name] = CopyToTensor(view);
-    const Tensors out = Case(words, in).Run();
-    SafetensorsWriter writer;
-    for (const auto& [name, tensor] : out) writer.Add(name, ViewOf(tensor));
-    writer.Write(PosixFs(), words.at("out").get<std::string>());
-  }
-  return 0;
-}
-
 }  // namespace
 }  // namespace graticule
 
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
-  try {
-    return graticule::Run(argv[1]);
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "{}\n", error.what());
-    return 1;
-  }
+  using namespace graticule;
+  return RunTensorCases(argc, argv,
+                        [](const nlohmann::json& words, const Tensors& in) { return Case(words, in).Run(); });
 }

@@ -9,9 +9,10 @@
 
 namespace graticule {
 
-uint64_t BytesOf(const std::vector<NamedTensor>& tensors) {
+uint64_t BytesOf(const CheckpointTensors& files) {
   uint64_t bytes = 0;
-  for (const NamedTensor& t : tensors) bytes += t.tensor.nbytes();
+  for (const auto& [name, tensors] : files)
+    for (const NamedTensor& p : tensors) bytes += p.tensor.nbytes();
   return bytes;
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/run/checkpoint_store.h"
@@ -19,7 +20,10 @@ namespace graticule {
 
 inline constexpr const char* kAverageFile = "ema.safetensors";  // trainer/optim/weight_average.h
 
-uint64_t BytesOf(const std::vector<NamedTensor>& tensors);
+// Files of a checkpoint, each with the live tensors that it holds.
+using CheckpointTensors = std::vector<std::pair<std::string, std::vector<NamedTensor>>>;
+
+uint64_t BytesOf(const CheckpointTensors& files);
 
 void WriteTensors(CheckpointWriter& out, const std::string& name, const std::vector<NamedTensor>& tensors);
 

@@ -120,8 +120,8 @@ std::vector<at::Tensor> GeoclipRecipe::Encode(const EncoderInput& input) {
   return outputs;
 }
 
-void GeoclipRecipe::ShowFeaturesCollective(const at::Tensor& own_IF, Communicator& comm) {
-  const StreamHandle stream = options_.cuda != nullptr ? options_.cuda->ComputeStream() : nullptr;
+void GeoclipRecipe::ShowFeaturesCollective(const at::Tensor& own_IF, Communicator& comm,
+                                           StreamHandle stream) {
   step_.known.image_features = GatherRowsCollective(own_IF, comm, stream);
   // What the thesis' variants put into the slots comes from the gallery.
   if (options_.geoclip.negatives.thesis == "none") step_.known.candidate_features = queue_.features_SF();
@@ -137,7 +137,6 @@ std::vector<LatLon> GeoclipRecipe::PlacesCollective(const Batch& share, int64_t 
 std::vector<LossTerm> GeoclipRecipe::Terms(const std::vector<at::Tensor>& outputs, const Batch& batch,
                                            Communicator& comm) {
   const at::Tensor &images = outputs.front(), &places = outputs.back();
-  if (loss_.needs_features()) ShowFeaturesCollective(outputs.at(1), comm);
   const int64_t samples = step_.samples, slice = step_.slice, own = step_.own;
   ContrastiveRows rows;
   rows.images_ID = images;
@@ -147,6 +146,7 @@ std::vector<LossTerm> GeoclipRecipe::Terms(const std::vector<at::Tensor>& output
   if (loss_.uses_scale()) rows.log_scale = logit_scale_;
   rows.bias = logit_bias_;
   const StreamHandle stream = options_.cuda != nullptr ? options_.cuda->ComputeStream() : nullptr;
+  if (loss_.needs_features()) ShowFeaturesCollective(outputs.at(1), comm, stream);
   const ContrastiveSums sums = loss_.SumCollective(rows, step_.known, comm, stream);
   const double mine = Weights(batch).at("top1");
   std::vector<LossTerm> terms = {{options_.loss.kind, sums.sum, options_.geoclip.main_weight},

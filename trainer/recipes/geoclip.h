@@ -93,8 +93,8 @@ class GeoclipRecipe : public Recipe {
 
  private:
   bool WeighsNegatives() const;
-  int64_t FeatureWidth() const;                                               // 0: nobody asks for features
-  void ShowFeaturesCollective(const at::Tensor& own_IF, Communicator& comm);  // to step_
+  int64_t FeatureWidth() const;  // 0: nobody asks for features
+  void ShowFeaturesCollective(const at::Tensor& own_IF, Communicator& comm, StreamHandle stream);  // to step_
   int64_t LocationVersion();
   at::Tensor GalleryRows();                              // [M, D] unit rows
   at::Tensor GalleryColumns(const at::Tensor& rows_MD);  // [D, N]: of each place of choice_

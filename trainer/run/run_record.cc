@@ -150,9 +150,7 @@ void RunRecord::Save(const TrainState& state, const CheckpointTensors& tensors, 
     about.world_size = world_size_;
     about.config_hash = config_hash_;
     about.extra = {{"data_sha256", state.data_sha256}};
-    uint64_t bytes = 0;
-    for (const auto& [file, list] : tensors) bytes += BytesOf(list);
-    folder_.PublishCheckpoint(about, bytes, [&](CheckpointWriter& out) {
+    folder_.PublishCheckpoint(about, BytesOf(tensors), [&](CheckpointWriter& out) {
       for (const auto& [file, list] : tensors) WriteTensors(out, file, list);
       out.Write("state.json", ToJson(state));
     });

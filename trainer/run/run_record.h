@@ -2,12 +2,11 @@
 // checkpoints, eval/, and the progress line on the terminal.
 //
 // metrics.jsonl: one row per logged step (step, attempt, wall_s, loss, terms, lr, grad_norm, samples_s,
-// data_wait_frac, data {ready, workers, read_s, decode_s, repeated_reads, by_device},
-// samples, bad_records, mem_peak) and per
-// validation (step, attempt, val). `samples` is StepOutcome::samples_digest: equal rows saw equal samples.
-// Rows beyond the restored step are dropped at start, so curves never fork. status.json is replaced by
-// rename. Only rank 0 makes one; one thread. Failure: Error(kCheckpoint) when a checkpoint cannot be written
-// twice in a row; the first time it is an event.
+// data_wait_frac, data {ready, workers, read_s, decode_s, repeated_reads, by_device}, samples, bad_records,
+// mem_peak) and per validation (step, attempt, val). `samples` is StepOutcome::samples_digest: equal rows saw
+// equal samples. Rows beyond the restored step are dropped at start, so curves never fork. status.json is
+// replaced by rename. Only rank 0 makes one; one thread. Failure: Error(kCheckpoint) when a checkpoint cannot
+// be written twice in a row; the first time it is an event.
 #pragma once
 
 #include <chrono>

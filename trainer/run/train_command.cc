@@ -179,9 +179,7 @@ int Run(TrainCommand& command, const RunStart& start, const TrainingData& data, 
                              {data.val_embeddings.get(), first(named.val_embeddings)}});
   std::unique_ptr<RunRecord> record;
   if (folder != nullptr) {
-    uint64_t bytes = 0;
-    for (const auto& [file, tensors] : parts.Tensors()) bytes += BytesOf(tensors);
-    folder->CheckFreeSpace(bytes);
+    folder->CheckFreeSpace(BytesOf(parts.Tensors()));
     RecordStart(command, start, data, world, *folder);
     record = std::make_unique<RunRecord>(command.config, *folder, state, world.size, command.resolved.hash);
     folder->SetStatus("running", 0, "");

@@ -10,7 +10,6 @@
 #include "base/error.h"
 #include "data/loader/draw_places.h"
 #include "data/loader/sample_weights.h"
-#include "trainer/checkpoint/tensor_file.h"
 #include "trainer/cuda_module.h"
 #include "trainer/recipes/registry.h"
 #include "trainer/run/node_stage.h"

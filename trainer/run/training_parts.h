@@ -8,13 +8,13 @@
 
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "data/dataset.h"
 #include "data/loader/loader.h"
 #include "geo/cell_table.h"
 #include "geo/gallery.h"
+#include "trainer/checkpoint/tensor_file.h"
 #include "trainer/checkpoint/train_state.h"
 #include "trainer/comm/world.h"
 #include "trainer/config/root_config.h"
@@ -41,9 +41,6 @@ struct TrainingData {
   // The hashes of all of these, in the fields of a state.
   void FillHashes(TrainState& state) const;
 };
-
-// Files of a checkpoint, each with the live tensors that it holds.
-using CheckpointTensors = std::vector<std::pair<std::string, std::vector<NamedTensor>>>;
 
 struct TrainingParts {
   std::unique_ptr<Recipe> recipe;
