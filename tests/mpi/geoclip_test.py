@@ -31,7 +31,7 @@ class Geoclip(RankTest):
 
     def test_negatives_drawn_for_all_and_for_single_rows_and_two_views(self):
         for mode in ("shared", "per_row"):
-            for kind in ("infonce", "hcl"):
+            for kind in KINDS:
                 with self.subTest(f"{mode} {kind}"):
                     self.compare(f"{mode}-{kind}", kind, BANDS, f"recipe.negatives.mode={mode}", "recipe.views=2")
 
