@@ -1,5 +1,5 @@
-// Random rows of an embedding store per second and core, page cache warm: EmbeddingStore::Read, and the whole
-// loader (order, labels, copy into the batch) on top of it.
+// Random rows of an embedding store per second and core, page cache warm: EmbeddingStore::ReadChecked, and
+// the whole loader (order, labels, copy into the batch) on top of it.
 //
 //   embedding_rows FOLDER [records] [dim] [seconds]
 //
@@ -77,13 +77,14 @@ double StoreRate(const EmbeddingStore& store, double seconds) {
   Rng rng(7, {});
   std::vector<int64_t> order(1 << 16);
   for (int64_t& record : order) record = static_cast<int64_t>(rng.Below(n));
+  const std::vector<int64_t> firsts(kBatch);
+  std::vector<uint8_t> read(kBatch);
   int64_t rows = 0;
   const Clock::time_point start = Clock::now();
   while (Since(start) < seconds) {
-    for (size_t i = 0; i < order.size(); ++i) {
-      store.Prefetch(order[(i + 4) % order.size()]);
-      store.Read(order[i], 0, 1, batch.data() + static_cast<size_t>(rows++ % kBatch) * bytes);
-    }
+    for (size_t i = 0; i < order.size(); i += kBatch)
+      store.ReadChecked({order.data() + i, kBatch}, firsts, 1, batch.data(), read);
+    rows += static_cast<int64_t>(order.size());
   }
   return static_cast<double>(rows) / Since(start);
 }

@@ -13,6 +13,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/guarded_copy.h"
+
 namespace graticule {
 namespace {
 
@@ -164,6 +166,7 @@ void DumpStacksOnFatalSignal(const std::string& path) {
     sigemptyset(&action.sa_mask);
     sigaction(number, &action, nullptr);
   }
+  GuardMappedCopies();
 }
 
 void DumpStacks(const std::string& path, const std::string& reason) noexcept {

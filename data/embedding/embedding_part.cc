@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/guarded_copy.h"
 #include "base/hash.h"
 #include "data/dataset.h"
 
@@ -92,9 +93,12 @@ EmbeddingPartReader::EmbeddingPartReader(const std::string& path, const Embeddin
   bytes_ = values.bytes;
   row_bytes_ = static_cast<size_t>(plan.views) * plan.view_bytes();
   offset_ = file_->OffsetOf(values);
-  valid_ = {valid.data, valid.bytes};
-  page_crc_ = crc.data;
+  valid_.resize(valid.bytes);
+  reads_->ReadAt(file_->OffsetOf(valid), valid_.data(), valid.bytes);
+  page_crc_.resize(Pages(bytes_));
+  reads_->ReadAt(file_->OffsetOf(crc), page_crc_.data(), crc.bytes);
   checked_ = std::make_unique<std::atomic<uint8_t>[]>(Pages(bytes_));
+  ready_ = std::make_unique<std::atomic<uint8_t>[]>(valid_.size());
 }
 
 int64_t EmbeddingPartReader::valid_rows() const {
@@ -102,33 +106,30 @@ int64_t EmbeddingPartReader::valid_rows() const {
 }
 
 void EmbeddingPartReader::CheckPage(size_t page, int64_t record) const {
-  uint32_t expected;
-  std::memcpy(&expected, page_crc_ + page * sizeof expected, sizeof expected);
   std::vector<uint8_t> bytes(PageBytes(page, bytes_));
   for (int attempt = 0; attempt < 2; ++attempt) {
     reads_->ReadAt(offset_ + page * kEmbeddingPage, bytes.data(), bytes.size());
-    if (Crc32c(bytes.data(), bytes.size()) != expected) continue;
+    if (Crc32c(bytes.data(), bytes.size()) != page_crc_[page]) continue;
     checked_[page].store(1, std::memory_order_relaxed);
     return;
   }
   throw BadRecord{record, fmt::format("page {} of {} does not match its CRC-32C", page, BaseName(path_))};
 }
 
-const uint8_t* EmbeddingPartReader::Row(int64_t row, int64_t record) const {
+void EmbeddingPartReader::Check(int64_t row, int64_t record) const {
   const size_t begin = static_cast<size_t>(row) * row_bytes_;
   GRATICULE_CHECK(row >= 0 && begin + row_bytes_ <= bytes_);
   for (size_t page = begin / kEmbeddingPage; page * kEmbeddingPage < begin + row_bytes_; ++page) {
     if (checked_[page].load(std::memory_order_relaxed) == 0) CheckPage(page, record);
   }
-  return values_ + begin;
+  if (valid(row)) ready_[static_cast<size_t>(row)].store(1, std::memory_order_relaxed);
 }
 
-void EmbeddingPartReader::Prefetch(int64_t row) const {
-  const size_t begin = static_cast<size_t>(row) * row_bytes_;
-  __builtin_prefetch(&valid_[static_cast<size_t>(row)]);
-  __builtin_prefetch(&checked_[begin / kEmbeddingPage]);
-  // One line brings the translation of the address too, and the hardware goes on from there; more are slower.
-  __builtin_prefetch(values_ + begin);
+void EmbeddingPartReader::Read(int64_t row, int64_t record, size_t begin, size_t bytes, uint8_t* out) const {
+  GRATICULE_CHECK(begin + bytes <= row_bytes_);
+  Check(row, record);
+  const size_t first = static_cast<size_t>(row) * row_bytes_ + begin;
+  if (!GuardedCopy(out, values_ + first, bytes)) reads_->ReadAt(offset_ + first, out, bytes);
 }
 
 void CheckPartSize(const std::string& folder, const EmbeddingPart& part) {

@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -38,18 +37,22 @@ class EmbeddingPartWriter {
 };
 
 // An opened part, mapped. A page's CRC is checked when one of its rows is first asked for, on bytes that are
-// read with retries; after that rows come from the mapping alone. Thread-safe.
+// read with retries; after that rows are copied from the mapping, as long as it can be read. Thread-safe.
 class EmbeddingPartReader {
  public:
   // Throws Error(kData) for a malformed file and for one of another plan.
   EmbeddingPartReader(const std::string& path, const EmbeddingPlan& plan, int64_t shard);
   bool valid(int64_t row) const { return valid_[static_cast<size_t>(row)] != 0; }
   int64_t valid_rows() const;
-  // The row [V, D]. Throws BadRecord{record, ...} when a page does not match its CRC, Error(kData) on I/O
-  // failure.
-  const uint8_t* Row(int64_t row, int64_t record) const;
-  // Begins to bring a row, what says that it is valid, and that its page was checked, into the CPU's caches.
-  void Prefetch(int64_t row) const;
+  // Throws BadRecord{record, ...} when a page of the row does not match its CRC, Error(kData) on I/O failure.
+  void Check(int64_t row, int64_t record) const;
+  // Copies bytes [begin, begin + bytes) of the row [V, D], once it is checked.
+  void Read(int64_t row, int64_t record, size_t begin, size_t bytes, uint8_t* out) const;
+  // The row [V, D] in the mapping, for GuardedCopy; nullptr unless Read found it good before.
+  const uint8_t* Checked(int64_t row) const {
+    const bool ready = ready_[static_cast<size_t>(row)].load(std::memory_order_relaxed) != 0;
+    return ready ? values_ + static_cast<size_t>(row) * row_bytes_ : nullptr;
+  }
 
  private:
   void CheckPage(size_t page, int64_t record) const;
@@ -60,9 +63,10 @@ class EmbeddingPartReader {
   const uint8_t* values_ = nullptr;
   size_t row_bytes_ = 0, bytes_ = 0;
   uint64_t offset_ = 0;  // of values_ in the file
-  std::span<const uint8_t> valid_;
-  const uint8_t* page_crc_ = nullptr;                        // u32 each, perhaps unaligned
+  std::vector<uint8_t> valid_;
+  std::vector<uint32_t> page_crc_;
   mutable std::unique_ptr<std::atomic<uint8_t>[]> checked_;  // by page
+  mutable std::unique_ptr<std::atomic<uint8_t>[]> ready_;    // by row: valid, and its pages were checked
 };
 
 // As CheckSize, with the remedy for a part.

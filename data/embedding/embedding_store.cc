@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <cstring>
+#include <algorithm>
+#include <array>
 
 #include "base/error.h"
+#include "base/guarded_copy.h"
 #include "base/hash.h"
 #include "base/log.h"
 
@@ -43,6 +45,18 @@ std::unique_ptr<const EmbeddingPartReader> OpenPart(const std::string& folder, c
     }
   }
   return std::make_unique<const EmbeddingPartReader>(source, manifest.plan, shard);
+}
+
+struct ViewRun {
+  int64_t first, count;
+};
+
+// `count` views from `first` on, wrapping around after the last.
+std::array<ViewRun, 2> ViewRuns(int64_t views, int64_t first, int64_t count) {
+  GRATICULE_CHECK(count <= views);
+  first %= views;
+  const int64_t before_end = std::min(count, views - first);
+  return {ViewRun{first, before_end}, ViewRun{0, count - before_end}};
 }
 
 }  // namespace
@@ -90,23 +104,40 @@ const EmbeddingPartReader& EmbeddingStore::PartOf(const RecordAddress& at) const
   return *part.reader;
 }
 
-void EmbeddingStore::Prefetch(int64_t record) const {
-  const RecordAddress at = dataset_->Address(record);
-  const LazyPart& part = stores_[static_cast<size_t>(at.folder)].parts[static_cast<size_t>(at.shard)];
-  if (const EmbeddingPartReader* ready = part.ready.load(std::memory_order_acquire)) ready->Prefetch(at.row);
-}
-
 void EmbeddingStore::Read(int64_t record, int64_t first, int64_t count, uint8_t* out) const {
   const RecordAddress at = dataset_->Address(record);
   const EmbeddingPartReader& part = PartOf(at);
   if (!part.valid(at.row))
     throw BadRecord{record, "the store has no embedding of this record", /*foreseen=*/true};
-  const uint8_t* row = part.Row(at.row, record);
-  const size_t bytes = view_bytes_;
-  for (int64_t i = 0, view = first % plan().views; i < count; ++i, ++view) {
-    if (view == plan().views) view = 0;
-    std::memcpy(out + static_cast<size_t>(i) * bytes, row + static_cast<size_t>(view) * bytes, bytes);
+  for (const ViewRun& run : ViewRuns(plan().views, first, count)) {
+    const size_t bytes = static_cast<size_t>(run.count) * view_bytes_;
+    part.Read(at.row, record, static_cast<size_t>(run.first) * view_bytes_, bytes, out);
+    out += bytes;
   }
+}
+
+void EmbeddingStore::ReadChecked(std::span<const int64_t> records, std::span<const int64_t> firsts,
+                                 int64_t count, uint8_t* out, std::span<uint8_t> read) const {
+  std::vector<MappedCopy> copies;
+  std::vector<size_t> record_of;  // of each copy
+  copies.reserve(records.size());
+  record_of.reserve(records.size());
+  for (size_t i = 0; i < records.size(); ++i) {
+    const RecordAddress at = dataset_->Address(records[i]);
+    const uint8_t* const row = PartOf(at).Checked(at.row);
+    read[i] = row != nullptr;
+    for (const ViewRun& run : ViewRuns(plan().views, firsts[i], count)) {
+      const size_t bytes = static_cast<size_t>(run.count) * view_bytes_;
+      if (row != nullptr && bytes > 0) {
+        copies.push_back(
+            {.out = out, .from = row + static_cast<size_t>(run.first) * view_bytes_, .bytes = bytes});
+        record_of.push_back(i);
+      }
+      out += bytes;
+    }
+  }
+  GuardedCopy(copies);
+  for (size_t j = 0; j < copies.size(); ++j) read[record_of[j]] &= static_cast<uint8_t>(copies[j].done);
 }
 
 std::string EmbeddingStore::Sha256() const {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,10 @@ class EmbeddingStore {
   // Copies `count` views of D values each, beginning with view `first` and wrapping around. Throws BadRecord
   // for a record without an embedding or with damaged bytes.
   void Read(int64_t record, int64_t first, int64_t count, uint8_t* out) const;
-  // Begins to bring a row into the CPU's caches, if its part is open.
-  void Prefetch(int64_t record) const;
+  // The same for many records, those that need no checks any more: `out` holds a place for each, firsts[i] is
+  // the first view of records[i]. Sets read[i] to 1 where the copy was made; the others are for Read.
+  void ReadChecked(std::span<const int64_t> records, std::span<const int64_t> firsts, int64_t count,
+                   uint8_t* out, std::span<uint8_t> read) const;
   std::string Sha256() const;  // over the manifests' plans and the parts' hashes
 
  private:

@@ -15,7 +15,7 @@ void CheckRows(const std::string& path, const EmbeddingPlan& plan, int64_t shard
   const EmbeddingPartReader part(path, plan, shard);
   for (int64_t row = 0; row < entry.rows; ++row) {
     try {
-      part.Row(row, row);
+      part.Check(row, row);
     } catch (const BadRecord& bad) {
       throw Error(ErrorCode::kData, bad.reason, path, "Remove the part and repeat `graticule embed`.");
     }

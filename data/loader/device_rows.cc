@@ -32,8 +32,8 @@ class DeviceRows final : public RowSource {
   std::unique_ptr<Workspace> NewWorkspace() const override {
     return std::make_unique<Group>(options_.augment, cpu_->NewWorkspace());
   }
-  void Begin(std::span<const int64_t> records, std::span<const SampleKey> keys, Workspace& work,
-             uint8_t* rows) const override;
+  void FillTogether(std::span<const int64_t> records, std::span<const SampleKey> keys, Workspace& work,
+                    uint8_t* rows, std::span<uint8_t> done) const override;
   void Fill(int64_t record, const SampleKey& key, Workspace& work, uint8_t* row) const override;
 
  private:
@@ -49,8 +49,6 @@ class DeviceRows final : public RowSource {
     std::vector<DeviceJpeg> jpegs;
     std::vector<size_t> row_of;  // one per JPEG
     CropTables tables;
-    const uint8_t* rows = nullptr;
-    std::vector<int64_t> made;  // one per row: the record that the device made, or -1
   };
 
   bool Plan(int64_t record, const SampleKey& key, Group& group, std::vector<uint8_t>& bytes,
@@ -93,16 +91,14 @@ bool DeviceRows::Plan(int64_t record, const SampleKey& key, Group& group, std::v
   return true;
 }
 
-void DeviceRows::Begin(std::span<const int64_t> records, std::span<const SampleKey> keys, Workspace& work,
-                       uint8_t* rows) const {
+void DeviceRows::FillTogether(std::span<const int64_t> records, std::span<const SampleKey> keys,
+                              Workspace& work, uint8_t* rows, std::span<uint8_t> done) const {
   auto& group = static_cast<Group&>(work);
   if (group.session == nullptr) group.session = device_.NewSession();
   if (group.bytes.size() < records.size()) group.bytes.resize(records.size());
   group.jpegs.clear();
   group.row_of.clear();
   group.tables.Clear();
-  group.rows = rows;
-  group.made.assign(records.size(), -1);
   for (size_t i = 0; i < records.size(); ++i) {
     if (Plan(records[i], keys[i], group, group.bytes[i], rows + i * row_bytes())) group.row_of.push_back(i);
   }
@@ -110,18 +106,13 @@ void DeviceRows::Begin(std::span<const int64_t> records, std::span<const SampleK
   group.session->Decode(group.jpegs, group.tables);
   group.decode_s += Seconds(begin);
   for (size_t j = 0; j < group.jpegs.size(); ++j) {
-    const size_t row = group.row_of[j];
-    if (group.jpegs[j].done) group.made[row] = records[row];
+    done[group.row_of[j]] = group.jpegs[j].done;
+    group.by_device += group.jpegs[j].done;
   }
 }
 
 void DeviceRows::Fill(int64_t record, const SampleKey& key, Workspace& work, uint8_t* row) const {
   auto& group = static_cast<Group&>(work);
-  const auto i = static_cast<size_t>(row - group.rows) / row_bytes();
-  if (group.made.at(i) == record) {
-    ++group.by_device;
-    return;
-  }
   cpu_->Fill(record, key, *group.cpu, row);
   group.read_s += std::exchange(group.cpu->read_s, 0.0);
   group.decode_s += std::exchange(group.cpu->decode_s, 0.0);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <vector>
+
 #include "base/error.h"
 
 namespace graticule {
@@ -25,13 +27,20 @@ class EmbeddingRows final : public RowSource {
     batch.embedding_dtype = store_->plan().dtype;
   }
   std::unique_ptr<Workspace> NewWorkspace() const override { return std::make_unique<Workspace>(); }
-  void Prefetch(int64_t record) const override { store_->Prefetch(record); }
   bool by_pass() const override { return store_->plan().views > views_; }
+  void FillTogether(std::span<const int64_t> records, std::span<const SampleKey> keys, Workspace&,
+                    uint8_t* rows, std::span<uint8_t> done) const override {
+    std::vector<int64_t> firsts;
+    for (const SampleKey& key : keys) firsts.push_back(FirstView(key));
+    store_->ReadChecked(records, firsts, views_, rows, done);
+  }
   void Fill(int64_t record, const SampleKey& key, Workspace&, uint8_t* row) const override {
-    store_->Read(record, key.pass * views_ % store_->plan().views, views_, row);
+    store_->Read(record, FirstView(key), views_, row);
   }
 
  private:
+  int64_t FirstView(const SampleKey& key) const { return key.pass * views_ % store_->plan().views; }
+
   std::shared_ptr<const EmbeddingStore> store_;
   int64_t views_;
 };

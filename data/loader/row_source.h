@@ -38,14 +38,13 @@ class RowSource {
   virtual std::unique_ptr<Workspace> NewWorkspace() const = 0;
   // Called well ahead of Fill, where an order knows neighbours that will all be asked for.
   virtual void ReadAhead(int64_t first_record, int64_t count) const {}
-  // Called a few rows ahead of Fill where grain() is more than 1.
-  virtual void Prefetch(int64_t record) const {}
   // Whether SampleKey::pass matters, and is worth finding out.
   virtual bool by_pass() const { return false; }
   // Called before Fill with all the rows that a worker has taken, by the records that the order has for them:
-  // what costs less together is done here, and Fill finds it done. Bad records are left to Fill.
-  virtual void Begin(std::span<const int64_t> records, std::span<const SampleKey> keys, Workspace& work,
-                     uint8_t* rows) const {}
+  // what costs less together is done here. Sets done[i] to 1 for the rows that it wrote; the others, bad
+  // records among them, are left to Fill.
+  virtual void FillTogether(std::span<const int64_t> records, std::span<const SampleKey> keys,
+                            Workspace& work, uint8_t* rows, std::span<uint8_t> done) const {}
   // Writes row_bytes() bytes. Throws BadRecord when the record's bytes are bad, Error(kData) on I/O failure.
   virtual void Fill(int64_t record, const SampleKey& key, Workspace& work, uint8_t* row) const = 0;
 };

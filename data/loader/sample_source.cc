@@ -15,7 +15,6 @@ namespace graticule {
 namespace {
 
 constexpr size_t kReported = 1000;
-constexpr size_t kAhead = 4;  // rows
 
 void CheckOptions(const Dataset& dataset, const LoaderOptions& o) {
   const auto usage = [](std::string what, std::string hint) {
@@ -87,25 +86,18 @@ SampleSource::SampleSource(std::shared_ptr<const Dataset> dataset, const LoaderO
 
 void SampleSource::Fill(int64_t epoch, int64_t first, RowSource::Workspace& work, uint8_t* rows,
                         std::span<int64_t> records) {
-  for (size_t i = 0; i < records.size(); ++i)
-    records[i] = order_->RecordAt(epoch, first + static_cast<int64_t>(i));
-  const auto prefetch = [&](size_t i) {
-    if (i >= records.size()) return;
-    dataset_->Prefetch(records[i]);
-    rows_->Prefetch(records[i]);
-  };
-  if (rows_->grain() > 1) {
-    for (size_t i = 0; i < kAhead; ++i) prefetch(i);
-  }
-  std::vector<SampleKey> keys;
+  std::vector<SampleKey> keys(records.size());
   for (size_t i = 0; i < records.size(); ++i) {
     const int64_t position = first + static_cast<int64_t>(i);
-    keys.push_back({epoch, position, rows_->by_pass() ? order_->PassAt(epoch, position) : epoch});
+    records[i] = order_->RecordAt(epoch, position);
+    keys[i] = {epoch, position, rows_->by_pass() ? order_->PassAt(epoch, position) : epoch};
+    // Labels are read last of all.
+    if (rows_->grain() > 1) dataset_->Prefetch(records[i]);
   }
-  rows_->Begin(records, keys, work, rows);
+  std::vector<uint8_t> done(records.size());
+  rows_->FillTogether(records, keys, work, rows, done);
   for (size_t i = 0; i < records.size(); ++i) {
-    if (rows_->grain() > 1) prefetch(i + kAhead);
-    records[i] = FillOne(records[i], keys[i], work, rows + i * rows_->row_bytes());
+    if (done[i] == 0) records[i] = FillOne(records[i], keys[i], work, rows + i * rows_->row_bytes());
   }
 }
 

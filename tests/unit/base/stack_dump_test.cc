@@ -68,7 +68,7 @@ TEST(StackDump, HoldsEveryThreadWithItsFrames) {
 }
 
 TEST(StackDump, AFatalSignalLeavesItAndStillKills) {
-  for (const int number : {SIGSEGV, SIGABRT}) {
+  for (const int number : {SIGSEGV, SIGABRT, SIGBUS}) {
     const std::string path = Path("signal" + std::to_string(number));
     const pid_t child = fork();
     if (child == 0) {

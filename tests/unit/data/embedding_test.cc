@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 
@@ -150,6 +152,56 @@ TEST_F(EmbeddingStoreTest, LoaderServesRowsInsteadOfPixels) {
     EXPECT_EQ(seen, reference) << ranks << " ranks";
   }
   EXPECT_EQ(reference.size(), 2000u);
+}
+
+// Many rows at once: those that were read before, with their views wrapping around; the others are left
+// alone.
+TEST_F(EmbeddingStoreTest, RowsThatWereCheckedAreReadTogether) {
+  const auto store = EmbeddingStore::Open({folder_ / "emb"}, dataset_);
+  std::vector<int64_t> records, firsts;
+  for (int64_t i = 0; i < 300; ++i) {
+    records.push_back(i * 37 % kRecords);
+    firsts.push_back(i);
+  }
+  std::vector<float> out(records.size() * 2 * kDim, -1);
+  std::vector<uint8_t> read(records.size(), 9);
+  const auto read_all = [&] {
+    store->ReadChecked(records, firsts, 2, reinterpret_cast<uint8_t*>(out.data()), read);
+  };
+  read_all();
+  EXPECT_EQ(std::count(read.begin(), read.end(), 0), 300);  // nothing has been checked
+  for (int64_t record = 0; record < 400; ++record)
+    if (!Missing(record)) Row(*store, record, 0, 1);
+  read_all();
+  for (size_t i = 0; i < records.size(); ++i) {
+    const int64_t record = records[i];
+    ASSERT_EQ(read[i], record < 400 && !Missing(record)) << record;
+    const float* row = out.data() + i * 2 * kDim;
+    ASSERT_EQ(row[kDim - 1], read[i] == 0 ? -1 : Value(record, firsts[i] % kViews, kDim - 1));
+    ASSERT_EQ(row[kDim + 3], read[i] == 0 ? -1 : Value(record, (firsts[i] + 1) % kViews, 3));
+  }
+}
+
+// A part that becomes shorter while it is mapped: an error for its lost rows, not the end of the process.
+TEST_F(EmbeddingStoreTest, PagesThatCannotBeReadAreAnError) {
+  const auto store = EmbeddingStore::Open({folder_ / "emb"}, dataset_);
+  for (const int64_t record : {200, 201, 390}) Row(*store, record, 0, 1);
+  constexpr int64_t kRowBytes = kViews * kDim * 4;
+  ASSERT_EQ(truncate((folder_ / "emb/part-00001.emb").c_str(), 100 * kRowBytes), 0);
+  EXPECT_EQ(Row(*store, 201, 0, 1)[0], Value(201, 0, 0));
+  try {
+    Row(*store, 390, 0, 1);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kData);
+    EXPECT_NE(std::string(error.what()).find("too early"), std::string::npos) << error.what();
+  }
+  const std::vector<int64_t> records = {390, 200, 201}, firsts = {0, 0, 0};
+  std::vector<float> out(3 * kDim);
+  std::vector<uint8_t> read(3);
+  store->ReadChecked(records, firsts, 1, reinterpret_cast<uint8_t*>(out.data()), read);
+  EXPECT_EQ(read, (std::vector<uint8_t>{0, 1, 1}));
+  EXPECT_EQ(out[2 * kDim + 1], Value(201, 0, 1));
 }
 
 // A flipped bit spoils the rows of its page and no others.

@@ -1,0 +1,74 @@
+#include "base/guarded_copy.h"
+
+#include <setjmp.h>
+#include <signal.h>
+
+#include <cstring>
+#include <mutex>
+
+namespace graticule {
+namespace {
+
+std::mutex g_mutex;
+struct sigaction g_before = {};
+thread_local sigjmp_buf* t_copy = nullptr;  // of the copy that this thread is in
+
+void OnBusError(int number) {
+  if (t_copy != nullptr) siglongjmp(*t_copy, 1);
+  sigaction(number, &g_before, nullptr);
+  raise(number);
+}
+
+// Front to back: libc's memcpy touches a row's end first, and the hardware's reading ahead goes the wrong way
+// (measured 5.8 GB/s, this one 7.6: bench/README.md).
+void CopyForward(void* out, const void* from, size_t bytes) {
+#if defined(__x86_64__)
+  asm volatile("rep movsb" : "+D"(out), "+S"(from), "+c"(bytes) : : "memory");
+#else
+  std::memcpy(out, from, bytes);
+#endif
+}
+
+}  // namespace
+
+void GuardMappedCopies() noexcept {
+  std::lock_guard lock(g_mutex);
+  struct sigaction now = {};
+  sigaction(SIGBUS, nullptr, &now);
+  if ((now.sa_flags & SA_SIGINFO) == 0 && now.sa_handler == OnBusError) return;
+  g_before = now;
+  struct sigaction action = {};
+  action.sa_handler = OnBusError;
+  action.sa_flags = SA_ONSTACK | SA_NODEFER;  // a jump out of the handler must not leave the signal blocked
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGBUS, &action, nullptr);
+}
+
+void GuardedCopy(std::span<MappedCopy> copies) noexcept {
+  constexpr size_t kAhead = 8;
+  static std::once_flag guarded;
+  std::call_once(guarded, GuardMappedCopies);
+  const auto prefetch = [&](size_t i) {
+    // One line brings the translation of the address too, and the hardware goes on from there.
+    if (i < copies.size()) __builtin_prefetch(copies[i].from);
+  };
+  for (size_t i = 0; i < kAhead; ++i) prefetch(i);
+  volatile size_t next = 0;  // kept over the jump
+  sigjmp_buf here;
+  if (sigsetjmp(here, 0) != 0) next = next + 1;  // the one that failed stays undone
+  t_copy = &here;
+  for (size_t i = next; i < copies.size(); next = ++i) {
+    prefetch(i + kAhead);
+    CopyForward(copies[i].out, copies[i].from, copies[i].bytes);
+    copies[i].done = true;
+  }
+  t_copy = nullptr;
+}
+
+bool GuardedCopy(void* out, const void* mapped, size_t bytes) noexcept {
+  MappedCopy copy{out, mapped, bytes};
+  GuardedCopy({&copy, 1});
+  return copy.done;
+}
+
+}  // namespace graticule
