@@ -7,22 +7,25 @@
 #include <cstring>
 #include <utility>
 
-#include "base/fs.h"
-
 namespace graticule {
 
-MappedFile::MappedFile(const std::string& path) {
-  const auto file = PosixFs().Open(path);
-  if (file->size() == 0) return;
-  void* mapping = ::mmap(nullptr, file->size(), PROT_READ, MAP_SHARED, file->fd(), 0);
+MappedFile::MappedFile(const std::string& path) : MappedFile(*PosixFs().Open(path), path) {}
+
+MappedFile::MappedFile(const ReadableFile& file, const std::string& path) {
+  if (file.size() == 0) return;
+  void* mapping = ::mmap(nullptr, file.size(), PROT_READ, MAP_SHARED, file.fd(), 0);
   if (mapping == MAP_FAILED)
     throw Error(ErrorCode::kData, fmt::format("cannot map the file: {}", std::strerror(errno)), path);
   mapping_ = mapping;
-  size_ = file->size();
+  size_ = file.size();
 }
 
 MappedFile::~MappedFile() {
   if (mapping_ != nullptr) ::munmap(mapping_, size_);
+}
+
+void MappedFile::ExpectRandomReads() const {
+  if (mapping_ != nullptr) ::madvise(mapping_, size_, MADV_RANDOM);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept { *this = std::move(other); }

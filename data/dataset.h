@@ -3,7 +3,7 @@
 //
 // Opening checks the manifest, the index's hash and each shard's size (exit code 3 naming the file
 // otherwise); a shard's head hash is checked when it is first touched. Image bytes are read one record at a
-// time with pread and checked by CRC32C. With a stage, shards are read from their copies on the node's disk;
+// time and checked by CRC32C. With a stage, shards are read from their copies on the node's disk;
 // what is missing or damaged there is read from the source instead, so that the records never depend on it.
 // Immutable; all methods are thread-safe.
 #pragma once

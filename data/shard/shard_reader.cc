@@ -6,12 +6,17 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/guarded_copy.h"
 #include "base/hash.h"
 
 namespace graticule {
 namespace {
 
 constexpr char kFetchAgain[] = "Fetch or import the shard again.";
+
+// Mean size up to which images are copied from a mapping. They lie in two pages or three then: larger ones
+// that are not in memory yet come faster by one read than by a fault for each page.
+constexpr uint64_t kSmallImage = 8 << 10;
 
 template <typename T>
 constexpr ColumnType kTypeOf = ColumnType::kU8;
@@ -93,6 +98,10 @@ ShardReader::ShardReader(const std::string& path, const ShardEntry* expected)
                 fmt::format("attribute n_records differs from the {} rows of /img/off", size_), path,
                 kFetchAgain);
   }
+  if (size_ > 0 && images_.bytes / static_cast<uint64_t>(size_) <= kSmallImage) {
+    mapped_ = MappedFile(*file_, path);
+    mapped_.ExpectRandomReads();
+  }
   if (expected == nullptr) return;
   if (size_ != expected->n || images_.offset != expected->img_abs_off ||
       images_.bytes != expected->img_bytes) {
@@ -162,9 +171,14 @@ StringPool ShardReader::Pool(const std::string& data, const std::string& off) co
 void ShardReader::ReadImage(const ImageSlot& slot, int64_t record, std::vector<uint8_t>& out) const {
   GRATICULE_CHECK(slot.off <= images_.bytes && slot.len <= images_.bytes - slot.off);
   out.resize(slot.len);
+  const uint64_t begin = images_.offset + slot.off;
+  const auto is_right = [&] { return Crc32c(out.data(), slot.len) == slot.crc32c; };
+  if (begin + slot.len <= mapped_.bytes().size() &&
+      GuardedCopy(out.data(), mapped_.bytes().data() + begin, slot.len) && is_right())
+    return;
   for (int attempt = 0; attempt < 2; ++attempt) {
-    file_->ReadAt(images_.offset + slot.off, out.data(), slot.len);
-    if (Crc32c(out.data(), slot.len) == slot.crc32c) return;
+    file_->ReadAt(begin, out.data(), slot.len);
+    if (is_right()) return;
   }
   throw BadRecord{record, "the image's bytes do not match their CRC-32C"};
 }

@@ -1,4 +1,5 @@
-// An open shard. HDF5 is asked once for offsets; every byte after that is read by pread.
+// An open shard. HDF5 is asked once for offsets; every byte after that is read by pread, or copied from a
+// mapping where images are so small that the system call would cost more than the bytes.
 //
 // With a manifest entry, size and head hash are checked before HDF5 sees the file, and /img/data must lie
 // where the manifest says. Columns are checked by their `crc32c` attribute when read, images by CRC-32C at
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "base/fs.h"
+#include "base/mapped_file.h"
 #include "data/dataset.h"
 #include "data/shard/dictionary.h"
 #include "data/shard/hdf5.h"
@@ -41,7 +43,8 @@ class ShardReader {
   std::vector<uint8_t> ColumnBytes(const std::string& column) const;
   StringPool Pool(const std::string& data, const std::string& off) const;
 
-  // Fills `out`; on a CRC mismatch reads once more, then throws BadRecord{record, ...}.
+  // Fills `out`; on a CRC mismatch reads once more, then throws BadRecord{record, ...}. What cannot be copied
+  // from the mapping is read.
   void ReadImage(const ImageSlot& slot, int64_t record, std::vector<uint8_t>& out) const;
   // Asks the kernel for these bytes of /img/data, without waiting.
   void ReadAhead(uint64_t off, uint64_t bytes) const;
@@ -55,6 +58,7 @@ class ShardReader {
   std::unique_ptr<const H5Reader> hdf5_;
   H5DatasetInfo images_;
   int64_t size_ = 0;
+  MappedFile mapped_;  // nothing unless images are small
 };
 
 }  // namespace graticule

@@ -138,6 +138,31 @@ TEST(ShardReader, DetectsEveryFlippedBitOfAnImage) {
   for (int64_t i = 0; i < 50; ++i) EXPECT_NO_THROW(reader.ReadImage(slots[i], i, out));
 }
 
+// Small images are copied from a mapping: what is cut off behind its back must not end the process.
+TEST(ShardReader, SurvivesAFileThatIsCutWhileItIsOpen) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.h5";
+  const ShardEntry entry = WriteShard(path, 400);
+  const ShardReader reader(path, &entry);
+  const std::vector<ImageSlot> slots = reader.Slots();
+  constexpr uint64_t kPage = 4096;
+  const uint64_t kept = (entry.img_abs_off + slots[200].off) / kPage * kPage;
+  std::filesystem::resize_file(path, kept);
+  std::vector<uint8_t> out;
+  int64_t lost = 0;
+  for (int64_t i = 0; i < 400; ++i) {
+    const uint64_t end = entry.img_abs_off + slots[i].off + slots[i].len;
+    if (end <= kept) {
+      reader.ReadImage(slots[i], i, out);
+      EXPECT_EQ(out, TinyImage(static_cast<int>(i)));
+    } else if (++lost <= 3) {
+      EXPECT_NE(FailureOf([&] { reader.ReadImage(slots[i], i, out); }).find("too early"), std::string::npos);
+    }
+  }
+  EXPECT_GT(lost, 0);
+  EXPECT_LT(lost, 400);
+}
+
 TEST(ShardReader, DetectsAFlippedBitOfTheHeadBeforeParsing) {
   const TemporaryFolder folder;
   const std::string path = folder / "a.h5";
