@@ -20,7 +20,7 @@ void OnBusError(int number) {
 }
 
 // Front to back: libc's memcpy touches a row's end first, and the hardware's reading ahead goes the wrong way
-// (measured 5.8 GB/s, this one 7.6: bench/README.md).
+// (bench/embedding_rows.py shows both).
 void CopyForward(void* out, const void* from, size_t bytes) {
 #if defined(__x86_64__)
   asm volatile("rep movsb" : "+D"(out), "+S"(from), "+c"(bytes) : : "memory");

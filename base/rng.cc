@@ -3,19 +3,14 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/philox.h"
 
 namespace graticule {
 
 std::array<uint32_t, 4> Philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
-  for (int round = 0; round < 10; ++round) {
-    const uint64_t a = uint64_t{0xD2511F53} * counter[0];
-    const uint64_t b = uint64_t{0xCD9E8D57} * counter[2];
-    counter = {static_cast<uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<uint32_t>(b),
-               static_cast<uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<uint32_t>(a)};
-    key[0] += 0x9E3779B9;
-    key[1] += 0xBB67AE85;
-  }
-  return counter;
+  PhiloxWords<1> words = {{{counter[0]}, {counter[1]}, {counter[2]}, {counter[3]}}};
+  Philox4x32(words, key);
+  return {words[0][0], words[1][0], words[2][0], words[3][0]};
 }
 
 Rng::Rng(uint64_t seed, RngKey key) {

@@ -8,7 +8,10 @@
 // 2002).
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace graticule {
 
@@ -19,10 +22,13 @@ class KeyedOrder {
   // round: the epoch, or the number of the pass over the dataset; < 2^32.
   KeyedOrder(int64_t n, uint64_t seed, uint64_t round);
   int64_t At(int64_t index) const;  // index in [0, n)
+  // At(first), At(first + 1), ... in less than half of the time: sixteen chains of multiplications at once.
+  void At(int64_t first, std::span<int64_t> out) const;
   int64_t size() const { return n_; }
 
  private:
-  uint64_t Encrypt(uint64_t value) const;
+  template <size_t N>
+  void Encrypt(std::array<uint64_t, N>& values) const;
   int64_t n_;
   uint64_t seed_;
   uint32_t round_;

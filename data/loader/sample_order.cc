@@ -47,6 +47,16 @@ class GlobalOrder final : public SampleOrder {
     const PassIndex at = PassOf(options_, epoch, position);
     return KeyedOrder(options_.records, options_.seed, static_cast<uint64_t>(at.pass)).At(at.index);
   }
+  void RecordsAt(int64_t epoch, int64_t first, std::span<int64_t> records) const override {
+    while (!records.empty()) {  // once, or once for each pass that they lie in
+      const PassIndex at = PassOf(options_, epoch, first);
+      const auto n = std::min(static_cast<int64_t>(records.size()), options_.records - at.index);
+      KeyedOrder(options_.records, options_.seed, static_cast<uint64_t>(at.pass))
+          .At(at.index, records.first(static_cast<size_t>(n)));
+      records = records.subspan(static_cast<size_t>(n));
+      first += n;
+    }
+  }
   int64_t PassAt(int64_t epoch, int64_t position) const override {
     return PassOf(options_, epoch, position).pass;
   }
@@ -222,6 +232,10 @@ void CheckMixture(const OrderOptions& o) {
 }
 
 }  // namespace
+
+void SampleOrder::RecordsAt(int64_t epoch, int64_t first, std::span<int64_t> records) const {
+  for (size_t i = 0; i < records.size(); ++i) records[i] = RecordAt(epoch, first + static_cast<int64_t>(i));
+}
 
 std::unique_ptr<const SampleOrder> SampleOrder::Create(const OrderOptions& options) {
   GRATICULE_CHECK(options.records >= 1);

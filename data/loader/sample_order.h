@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,8 @@ class SampleOrder {
   static std::unique_ptr<const SampleOrder> Create(const OrderOptions& options);
 
   virtual int64_t RecordAt(int64_t epoch, int64_t position) const = 0;
+  // The records of the positions [first, first + records.size()).
+  virtual void RecordsAt(int64_t epoch, int64_t first, std::span<int64_t> records) const;
   // How often its dataset was gone through before; of draws with replacement, a number that is drawn too.
   virtual int64_t PassAt(int64_t epoch, int64_t position) const = 0;
   // Neighbours to be read ahead when the positions [first, first + count) are handed out; `begin`: they are

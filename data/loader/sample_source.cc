@@ -86,10 +86,10 @@ SampleSource::SampleSource(std::shared_ptr<const Dataset> dataset, const LoaderO
 
 void SampleSource::Fill(int64_t epoch, int64_t first, RowSource::Workspace& work, uint8_t* rows,
                         std::span<int64_t> records) {
+  order_->RecordsAt(epoch, first, records);
   std::vector<SampleKey> keys(records.size());
   for (size_t i = 0; i < records.size(); ++i) {
     const int64_t position = first + static_cast<int64_t>(i);
-    records[i] = order_->RecordAt(epoch, position);
     keys[i] = {epoch, position, rows_->by_pass() ? order_->PassAt(epoch, position) : epoch};
     // Labels are read last of all.
     if (rows_->grain() > 1) dataset_->Prefetch(records[i]);

@@ -13,7 +13,7 @@ namespace {
 std::vector<int64_t> Whole(int64_t n, uint64_t seed, uint64_t epoch) {
   const KeyedOrder order(n, seed, epoch);
   std::vector<int64_t> out(n);
-  for (int64_t i = 0; i < n; ++i) out[i] = order.At(i);
+  order.At(0, out);
   return out;
 }
 
@@ -45,6 +45,17 @@ TEST(KeyedOrder, GivesTheStoredOrder) {
   const KeyedOrder osv(4'890'000, 7, 12);
   EXPECT_EQ(osv.At(0), 3074811);
   EXPECT_EQ(osv.At(5), 429374);
+}
+
+TEST(KeyedOrder, GivesAnyStretchAsOneByOne) {
+  const KeyedOrder order(1025, 9, 4);  // of four values that come out, three are sent through again
+  for (const int64_t first : {0, 1, 500, 1009}) {
+    for (const int64_t n : {0, 1, 15, 16}) {
+      std::vector<int64_t> out(static_cast<size_t>(n), -1);
+      order.At(first, out);
+      for (int64_t i = 0; i < n; ++i) EXPECT_EQ(out[static_cast<size_t>(i)], order.At(first + i));
+    }
+  }
 }
 
 // Where a record lands is uniform over epochs, and neighbours do not stay together: chi-square with 99
