@@ -71,7 +71,7 @@ TEST(GuardedCopy, ElsewhereTheSignalDoesWhatItDid) {
   for (const bool handled : {false, true}) {
     const pid_t child = fork();
     if (child == 0) {
-      if (handled) signal(SIGBUS, [](int) { _exit(42); });
+      signal(SIGBUS, handled ? [](int) { _exit(42); } : SIG_DFL);
       const CutFile file;
       uint8_t out[8];
       GuardMappedCopies();
