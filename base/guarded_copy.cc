@@ -13,10 +13,12 @@ std::mutex g_mutex;
 struct sigaction g_before = {};
 thread_local sigjmp_buf* t_copy = nullptr;  // of the copy that this thread is in
 
-void OnBusError(int number) {
+void OnBusError(int number, siginfo_t* info, void*) {
   if (t_copy != nullptr) siglongjmp(*t_copy, 1);
+  // A touch that failed is tried again and meets the handler from before; a signal that was sent does not
+  // come by itself.
   sigaction(number, &g_before, nullptr);
-  raise(number);
+  if (info->si_code <= 0) raise(number);
 }
 
 // Front to back: libc's memcpy touches a row's end first, and the hardware's reading ahead goes the wrong way
@@ -35,11 +37,12 @@ void GuardMappedCopies() noexcept {
   std::lock_guard lock(g_mutex);
   struct sigaction now = {};
   sigaction(SIGBUS, nullptr, &now);
-  if ((now.sa_flags & SA_SIGINFO) == 0 && now.sa_handler == OnBusError) return;
+  if ((now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == OnBusError) return;
   g_before = now;
   struct sigaction action = {};
-  action.sa_handler = OnBusError;
-  action.sa_flags = SA_ONSTACK | SA_NODEFER;  // a jump out of the handler must not leave the signal blocked
+  action.sa_sigaction = OnBusError;
+  action.sa_flags =
+      SA_SIGINFO | SA_ONSTACK | SA_NODEFER;  // a jump out of the handler must not leave the signal blocked
   sigemptyset(&action.sa_mask);
   sigaction(SIGBUS, &action, nullptr);
 }
