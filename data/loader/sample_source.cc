@@ -91,8 +91,6 @@ void SampleSource::Fill(int64_t epoch, int64_t first, RowSource::Workspace& work
   for (size_t i = 0; i < records.size(); ++i) {
     const int64_t position = first + static_cast<int64_t>(i);
     keys[i] = {epoch, position, rows_->by_pass() ? order_->PassAt(epoch, position) : epoch};
-    // Labels are read last of all.
-    if (rows_->grain() > 1) dataset_->Prefetch(records[i]);
   }
   std::vector<uint8_t> done(records.size());
   rows_->FillTogether(records, keys, work, rows, done);
