@@ -1,4 +1,4 @@
-"""From JPEG to training crop: ours beside torchvision, Pillow, OpenCV, DALI and WebDataset, same files, same machine, one thread each.
+"""From JPEG to training crop: ours beside torchvision, Pillow, OpenCV, DALI, WebDataset and FFCV, same files, same machine, one thread each.
 
     scripts/setup.sh --oracles --peers
     .deps/oracles/bin/python bench/data_path.py [--rounds 5] [--seconds 2] [--write]
@@ -7,6 +7,7 @@ The contestants take turns, so that a change of clock or load hits all of them; 
 are not installed are left out and named. --write replaces bench/results/data_path.md.
 """
 import argparse
+import importlib.metadata
 import io
 import json
 import math
@@ -30,7 +31,7 @@ from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms import v2
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / ".deps/peers"))
+sys.path += [str(ROOT / ".deps/peers"), str(ROOT / ".deps/ffcv")]
 try:
     import cv2
 except ImportError:
@@ -45,6 +46,11 @@ try:
     import nvidia.dali.types
 except ImportError:
     dali = None
+try:
+    import ffcv
+    from ffcv.fields.rgb_image import IMAGE_MODES, RandomResizedCropRGBImageDecoder, RGBImageField
+except ImportError:
+    ffcv = None
 BUILD = pathlib.Path(os.environ.get("GRATICULE_BUILD", ROOT / "build" / "release"))
 FILES, WIDTH, HEIGHT, QUALITY = 64, 640, 480, 85
 SCALES = (0.9, 0.08)
@@ -162,6 +168,40 @@ def webdataset_crop(low, blobs, seconds, tensor_path):
     return run
 
 
+def ffcv_crop(low, blobs, seconds):
+    """The same bytes in its own file; its decoder takes the whole image. CPU seconds of the process, since it works in a thread of its own."""
+    class Stored(RGBImageField):
+        """Its writer takes pixels and encodes them; this one takes JPEGs and keeps them."""
+        def encode(self, destination, blob, malloc):
+            destination["mode"], destination["width"], destination["height"] = IMAGE_MODES["jpg"], WIDTH, HEIGHT
+            destination["data_ptr"], place = malloc(len(blob))
+            place[:] = np.frombuffer(blob, np.uint8)
+
+    file = tempfile.NamedTemporaryFile(prefix="graticule-ffcv-")
+    ffcv.DatasetWriter(file.name, {"image": Stored()}, num_workers=1).from_indexed_dataset([(b,) for b in blobs])
+    written = pathlib.Path(file.name).read_bytes()
+    assert all(b in written for b in blobs), "FFCV changed an image"
+    batch, ahead = 32, 1
+    loader = ffcv.Loader(file.name, batch, num_workers=1, batches_ahead=ahead, custom_fields={"image": Stored},
+                         indices=np.tile(np.arange(len(blobs), dtype=np.uint64), 4096),
+                         pipelines={"image": [RandomResizedCropRGBImageDecoder((224, 224), (low, 1.0), (3 / 4, 4 / 3))]})
+    loader.file = file  # deleted with it
+
+    def run():
+        rows = iter(loader)
+        for _ in range(ahead + 2):  # compiles, and touches each of its buffers
+            next(rows)
+        begin, done = time.process_time(), 0
+        while time.process_time() - begin < seconds:
+            next(rows)
+            done += batch
+        images_per_s = done / (time.process_time() - begin)
+        rows.close()
+        rows.join()
+        return images_per_s
+    return run
+
+
 def contestants(folder, blobs, seconds):
     tensors = [torch.frombuffer(bytearray(b), dtype=torch.uint8) for b in blobs]
 
@@ -190,6 +230,8 @@ def contestants(folder, blobs, seconds):
         if wds:
             runs[f"{low}: WebDataset, Pillow"] = webdataset_crop(low, blobs, seconds, False)
             runs[f"{low}: WebDataset, torchvision"] = webdataset_crop(low, blobs, seconds, True)
+        if ffcv:
+            runs[f"{low}: FFCV"] = ffcv_crop(low, blobs, seconds)
         if dali:
             runs[f"{low}: DALI on the CPU"] = dali_crop(low, blobs, seconds)
     return runs
@@ -213,7 +255,8 @@ def report(results, errors, loader, sizes, arguments):
     versions = [f"torch {torch.__version__}, torchvision {torchvision.__version__} (tensor path, antialiased, `torch.set_num_threads(1)`)",
                 f"Pillow {PIL.__version__} (libjpeg-turbo {PIL.features.version('libjpeg_turbo')})",
                 f"OpenCV {cv2.__version__}" if cv2 else "OpenCV not installed",
-                f"WebDataset {wds.__version__}" if wds else "WebDataset not installed", f"DALI {dali.__version__}" if dali else "DALI not installed"]
+                f"WebDataset {wds.__version__}" if wds else "WebDataset not installed", f"DALI {dali.__version__}" if dali else "DALI not installed",
+                f"FFCV {importlib.metadata.version('ffcv')}" if ffcv else "FFCV not installed"]
     lines = [
         "# From JPEG to training crop",
         "",
@@ -242,8 +285,10 @@ def report(results, errors, loader, sizes, arguments):
                          f"{mine / peers[f'{low}: torchvision, bicubic']:.2f} | {mine / peers[f'{low}: Pillow']:.2f} | {error} |")
     lines += [
         "",
-        "Ours and Pillow agree in every byte in exact mode (tests/parity/image_test.py); torchvision's tensor path, OpenCV and DALI do not. "
-        "OpenCV reduces by area, its only antialiased way. WebDataset reads the images from a tar. FFCV has no wheel and does not build here. DALI decodes the crop alone, as we do, and its rate counts all its threads.",
+        "Ours and Pillow agree in every byte in exact mode (tests/parity/image_test.py); torchvision's tensor path, OpenCV, DALI and FFCV do not. "
+        "OpenCV reduces by area, its only antialiased way. WebDataset reads the images from a tar. DALI decodes the crop alone, as we do, and its rate counts all its threads. "
+        "FFCV reads the same JPEGs from its own file (written by a field that keeps them: its own encodes pixels anew), decodes each whole "
+        "at full size with libjpeg-turbo's fast DCT and reduces its crop by area; its rate counts all its threads.",
         "",
         "| loader, batch 32 | images/s | images/s asked for | share of time the consumer waited |",
         "|---|---|---|---|",

@@ -7,7 +7,7 @@
 #   --dev      clang, its fuzzing runtime, clang-tidy, clang-format
 #   --slurm    SLURM and munge, for the tests of job scripts (on a machine that is no cluster node)
 #   --oracles  the Python reference implementations that parity tests and benchmarks compare with (about 5 GB)
-#   --peers    further data loaders that bench/data_path.py compares with (about 750 MB)
+#   --peers    further data loaders that bench/data_path.py compares with (about 950 MB); FFCV among them where it builds
 #   --cuda     nvcc, NCCL, cuDNN and nvJPEG from wheels, where no CUDA toolkit is installed
 #
 # Idempotent, and silent when nothing is missing. Without root it names the packages to ask an administrator for.
@@ -31,6 +31,9 @@ for option in "$@"; do
     *) echo "setup.sh: unknown option $option (known: --test --dev --slurm --oracles --peers --cuda)" >&2; exit 2 ;;
   esac
 done
+
+# Of the peers FFCV alone needs packages: no reason to stop where nobody may install them.
+if [[ $peers == yes ]] && { ((EUID == 0)) || sudo -n true 2>/dev/null; }; then packages+=" $DEBIAN_PEERS"; fi
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 
@@ -69,14 +72,18 @@ install_flat() {  # folder, pins: unpacks wheels without their dependencies
   say "unpacking into ${1#"$PWD"/}: $2"
   rm -rf "$1.new"
   # shellcheck disable=SC2086
-  "$deps/pip/bin/pip" install -q --disable-pip-version-check --no-deps --no-compile --only-binary=:all: --target "$1.new" $2
+  "$deps/pip/bin/pip" install -q --disable-pip-version-check --no-deps --no-compile --only-binary=:all: --target "$1.new" $2 || return
   printf %s "$2" >"$1.new/.pins"
   rm -rf "$1"
   mv "$1.new" "$1"
 }
 
 install_flat "$deps/torch" "$TORCH_WHEELS"
-if [[ $peers == yes ]]; then install_flat "$deps/peers" "$PEER_WHEELS"; fi
+if [[ $peers == yes ]]; then
+  install_flat "$deps/peers" "$PEER_WHEELS"
+  # Linked with the two OpenCV libraries that it calls, not with all that pkg-config names.
+  LDFLAGS=-Wl,--as-needed install_flat "$deps/ffcv" "$FFCV_WHEELS" || say "FFCV does not build here: bench/data_path.py goes without it"
+fi
 if [[ $cuda == yes ]]; then
   if [[ -x ${CUDA_HOME:-/usr/local/cuda}/bin/nvcc ]] || command -v nvcc >/dev/null; then
     # The toolkit compiles; NCCL must be the one torch pins, and nvJPEG is not in every toolkit: both come from their wheels.
