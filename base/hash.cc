@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/read_ahead.h"
 
 namespace graticule {
 
@@ -49,13 +50,12 @@ std::string Sha256Hex(std::string_view bytes) {
 
 std::string Sha256HexOfFile(const std::string& path) {
   const auto file = PosixFs().Open(path);
-  std::vector<char> buffer(1 << 20);
+  ReadAhead blocks(*file);
   Sha256 hash;
   for (uint64_t at = 0; at < file->size();) {
-    const size_t bytes = std::min<uint64_t>(buffer.size(), file->size() - at);
-    file->ReadAt(at, buffer.data(), bytes);
-    hash.Update(buffer.data(), bytes);
-    at += bytes;
+    const std::span<const uint8_t> bytes = blocks.From(at);
+    hash.Update(bytes.data(), bytes.size());
+    at += bytes.size();
   }
   return hash.HexDigest();
 }

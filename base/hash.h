@@ -26,7 +26,7 @@ class Sha256 {
 };
 
 std::string Sha256Hex(std::string_view bytes);
-// Streams the file. Throws Error(kData).
+// Streams the file, reading ahead (base/read_ahead.h). Throws Error(kData).
 std::string Sha256HexOfFile(const std::string& path);
 
 // Castagnoli CRC (RFC 3720). Crc32c("123456789") == 0xE3069283. Extend with crc = previous result.
