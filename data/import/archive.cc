@@ -5,11 +5,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
+
+#include "base/read_ahead.h"
 
 namespace graticule {
 namespace {
 
-constexpr size_t kBlock = 1 << 20;
 constexpr uint64_t kMaxMember = 256 << 20;
 
 std::vector<std::unique_ptr<ReadableFile>> OpenAll(const std::vector<std::string>& paths) {
@@ -23,44 +25,60 @@ std::string NameOf(const std::vector<std::string>& paths) {
   return paths.size() == 1 ? paths[0] : fmt::format("{} and {} more slices", paths[0], paths.size() - 1);
 }
 
+// The slices as one file.
+class JoinedFile final : public ReadableFile {
+ public:
+  explicit JoinedFile(std::vector<std::unique_ptr<ReadableFile>> slices) : slices_(std::move(slices)) {
+    for (const auto& slice : slices_) starts_.push_back(starts_.back() + slice->size());
+  }
+  uint64_t size() const override { return starts_.back(); }
+  int fd() const override { return -1; }
+  void ReadAt(uint64_t offset, void* out, size_t bytes) const override {
+    auto* to = static_cast<uint8_t*>(out);
+    while (bytes > 0) {
+      const auto slice =
+          static_cast<size_t>(std::upper_bound(starts_.begin(), starts_.end(), offset) - starts_.begin()) - 1;
+      const size_t part = std::min<uint64_t>(bytes, starts_[slice + 1] - offset);
+      slices_[slice]->ReadAt(offset - starts_[slice], to, part);
+      to += part;
+      offset += part;
+      bytes -= part;
+    }
+  }
+
+ private:
+  std::vector<std::unique_ptr<ReadableFile>> slices_;
+  std::vector<uint64_t> starts_{0};  // of each slice, then the total
+};
+
 }  // namespace
 
-// The slices as one seekable stream, in the shape libarchive asks for.
+// The joined slices as a seekable stream, in the shape libarchive asks for.
 struct ArchiveReader::State {
-  std::vector<std::unique_ptr<ReadableFile>> slices;
-  std::vector<uint64_t> starts;  // of each slice, then the total
+  State(std::vector<std::unique_ptr<ReadableFile>> slices, std::string name)
+      : file(std::move(slices)), name(std::move(name)) {}
+
+  JoinedFile file;
+  ReadAhead blocks{file};
   std::string name;
   uint64_t at = 0;
-  std::vector<uint8_t> block;
   std::string read_error;  // a failed read of ours, to be thrown once libarchive has returned
   archive* reader = nullptr;
   archive_entry* entry = nullptr;
-
-  uint64_t total() const { return starts.back(); }
 
   [[noreturn]] void Fail(const std::string& what) const {
     throw Error(ErrorCode::kData, read_error.empty() ? what : read_error, name,
                 "The archive is damaged or incomplete; fetch it again.");
   }
 
-  size_t Fetch() {
-    if (at >= total()) return 0;
-    const size_t slice =
-        static_cast<size_t>(std::upper_bound(starts.begin(), starts.end(), at) - starts.begin()) - 1;
-    const size_t bytes = static_cast<size_t>(std::min<uint64_t>(kBlock, starts[slice + 1] - at));
-    block.resize(bytes);
-    slices[slice]->ReadAt(at - starts[slice], block.data(), bytes);
-    at += bytes;
-    return bytes;
-  }
-
   static la_ssize_t OnRead(archive* reader, void* self, const void** buffer) {
     auto& state = *static_cast<State*>(self);
     // No exception may cross libarchive's C frames.
     try {
-      const size_t bytes = state.Fetch();
-      *buffer = state.block.data();
-      return static_cast<la_ssize_t>(bytes);
+      const std::span<const uint8_t> bytes = state.blocks.From(state.at);
+      state.at += bytes.size();
+      *buffer = bytes.data();
+      return static_cast<la_ssize_t>(bytes.size());
     } catch (const std::exception& error) {
       state.read_error = error.what();
       archive_set_error(reader, EIO, "read error");
@@ -69,8 +87,8 @@ struct ArchiveReader::State {
   }
   static la_int64_t OnSkip(archive*, void* self, la_int64_t request) {
     auto& state = *static_cast<State*>(self);
-    const uint64_t step =
-        std::min<uint64_t>(static_cast<uint64_t>(std::max<la_int64_t>(request, 0)), state.total() - state.at);
+    const uint64_t step = std::min<uint64_t>(static_cast<uint64_t>(std::max<la_int64_t>(request, 0)),
+                                             state.file.size() - state.at);
     state.at += step;
     return static_cast<la_int64_t>(step);
   }
@@ -78,9 +96,9 @@ struct ArchiveReader::State {
     auto& state = *static_cast<State*>(self);
     const la_int64_t base = whence == SEEK_SET   ? 0
                             : whence == SEEK_CUR ? static_cast<la_int64_t>(state.at)
-                                                 : static_cast<la_int64_t>(state.total());
+                                                 : static_cast<la_int64_t>(state.file.size());
     const la_int64_t target = base + offset;
-    if (target < 0 || target > static_cast<la_int64_t>(state.total())) {
+    if (target < 0 || target > static_cast<la_int64_t>(state.file.size())) {
       archive_set_error(reader, EINVAL, "an offset points outside the archive");
       return ARCHIVE_FATAL;
     }
@@ -94,12 +112,8 @@ ArchiveReader::ArchiveReader(const std::vector<std::string>& slices, ArchiveForm
 
 ArchiveReader::ArchiveReader(std::vector<std::unique_ptr<ReadableFile>> slices, std::string name,
                              ArchiveFormat format)
-    : state_(std::make_unique<State>()) {
+    : state_(std::make_unique<State>(std::move(slices), std::move(name))) {
   State& state = *state_;
-  state.slices = std::move(slices);
-  state.name = std::move(name);
-  state.starts = {0};
-  for (const auto& slice : state.slices) state.starts.push_back(state.starts.back() + slice->size());
   state.reader = archive_read_new();
   if (format == ArchiveFormat::kZip) {
     archive_read_support_format_zip_seekable(state.reader);
@@ -154,7 +168,7 @@ bool ArchiveReader::Read(std::vector<uint8_t>& out, std::string& why) {
     const size_t old = out.size();
     // One byte more than stated, so that the end of the member, and with it the check of its CRC, is reached;
     // in steps, so that a false size allocates little.
-    const size_t room = std::clamp<uint64_t>(stated + 1 > old ? stated + 1 - old : 0, 4096, 4 * kBlock);
+    const size_t room = std::clamp<uint64_t>(stated + 1 > old ? stated + 1 - old : 0, 4096, 4 << 20);
     out.resize(old + room);
     const la_ssize_t got = archive_read_data(state_->reader, out.data() + old, room);
     if (got == ARCHIVE_FATAL) {
@@ -177,6 +191,6 @@ bool ArchiveReader::Read(std::vector<uint8_t>& out, std::string& why) {
 }
 
 uint64_t ArchiveReader::position() const { return state_->at; }
-uint64_t ArchiveReader::size() const { return state_->total(); }
+uint64_t ArchiveReader::size() const { return state_->file.size(); }
 
 }  // namespace graticule

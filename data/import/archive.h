@@ -3,8 +3,9 @@
 //
 // Zip: the central directory, ZIP64, methods stored and deflate; each member's CRC-32 is verified when it is
 // read. Tar: ustar, GNU long names, pax, base-256 sizes; slices are presented as one stream, their boundaries
-// may fall anywhere. One thread per reader. Structural damage throws Error(kData) naming the archive; damage
-// inside one member is reported by Read, and the next member can still be read.
+// may fall anywhere. One thread per reader; others read ahead of it (base/read_ahead.h), which takes 9 MiB.
+// Structural damage and failed reads throw Error(kData) naming the archive; damage inside one member is
+// reported by Read, and the next member can still be read.
 #pragma once
 
 #include <cstdint>

@@ -3,7 +3,9 @@
 // shard.
 //
 // Whatever is left out is counted with its reason. Memory: 24 B per row of each table, the dictionaries, one
-// shard's columns and about 70 B per record. One thread. Errors: kData.
+// shard's columns, about 70 B per record, and 9 MiB of blocks for each of an archive and a shard being hashed.
+// The caller's thread takes and writes the records; others read archives ahead (base/read_ahead.h) and seal
+// full shards (data/shard/dataset_writer.h). Errors: kData.
 #pragma once
 
 #include <cstdint>

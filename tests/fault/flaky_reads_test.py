@@ -1,10 +1,14 @@
 """Storage that fails now and then is survived and counted; storage that fails for good ends the run with exit code 3."""
+import json
 import pathlib
+import subprocess
 import sys
+import tempfile
 import unittest
+import zipfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from training_runs import BIN, World  # noqa: E402
+from training_runs import BIN, ENV, World  # noqa: E402
 
 PRELOAD = next(iter(BIN.parent.glob("**/libflaky_reads.so")), None)
 
@@ -48,6 +52,55 @@ class FlakyReads(unittest.TestCase):
         self.assertIn(".h5", done.stderr)
         self.assertIn("Input/output error", done.stderr)
         self.assertEqual(self.world.status("broken")["exit_code"], 3)
+
+
+class FlakyArchives(unittest.TestCase):
+    """An import whose zip, of 24 blocks of reading ahead, stands on such storage."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory(prefix="graticule-")
+        cls.folder = pathlib.Path(cls.temporary.name)
+        subprocess.run([BIN / "graticule-data", "data", "synth", "--out", cls.folder / "world", "--osv", "24", "--mp16", "1"],
+                       check=True, capture_output=True)
+        path = cls.folder / "world/osv5m/images/train/00.zip"
+        with zipfile.ZipFile(path) as archive:
+            images = {name: archive.read(name) for name in archive.namelist() if name.endswith(".jpg")}
+        with zipfile.ZipFile(path, "w") as archive:
+            for k, (name, image) in enumerate(images.items()):
+                archive.writestr(name, image + bytes([k]) * 1_000_000)  # bytes behind the picture belong to the file
+        done = cls.import_to("good")
+        assert done.returncode == 0, done.stderr
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.temporary.cleanup()
+
+    @classmethod
+    def import_to(cls, name, **faults):
+        environment = dict(ENV, **({"LD_PRELOAD": str(PRELOAD), "FLAKY_FILES": ".zip", **faults} if faults else {}))
+        return subprocess.run([BIN / "graticule-data", "data", "import", "osv5m", "--root", cls.folder / "world/osv5m", "--out",
+                               cls.folder / name, "--records-per-shard", "4"], env=environment, capture_output=True, text=True)
+
+    def shards(self, name):
+        return json.loads((self.folder / name / "manifest.json").read_text())["shards"]
+
+    def test_failing_and_short_reads_change_nothing(self):
+        done = self.import_to("flaky", FLAKY_EVERY="20")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.shards("flaky"), self.shards("good"))
+
+    def test_an_archive_that_fails_for_good_ends_the_import_which_can_go_on(self):
+        done = self.import_to("broken", FLAKY_AFTER="12")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("00.zip", done.stderr)
+        self.assertIn("Input/output error", done.stderr)
+        journal = json.loads((self.folder / "broken/import.journal.json").read_text())
+        self.assertGreater(len(journal["shards"]), 0)
+        self.assertLess(len(journal["shards"]), 6)
+        done = self.import_to("broken")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.shards("broken"), self.shards("good"))
 
 
 if __name__ == "__main__":
