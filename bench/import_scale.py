@@ -6,6 +6,11 @@ Each size is a generated OSV-5M download (zips of 50,000 members, a table of 32 
 images, so that bookkeeping is all there is to do. Memory is the peak of the importing process; opening is
 `cells inspect --data` over it, median of five, which opens the dataset as every rank does (manifest, hashed index) and then asks
 for the place of each record: more than opening alone.
+
+    .deps/oracles/bin/python bench/import_scale.py --sizes 20000 --image-bytes 87000 [--beside OTHER_BUILD_FOLDER]
+
+Images of that size instead, so that moving bytes is what there is to do: from the page cache, and with each read of a zip delayed by
+3 ms, as network storage has it; medians of five, in turn with another build.
 """
 import argparse
 import io
@@ -29,11 +34,12 @@ HEADER = ("id,latitude,longitude,thumb_original_url,country,sequence,captured_at
           "creator_id")
 
 
-def generate(root, count):
+def generate(root, count, image_bytes=0):
     images = root / "images/train"
     images.mkdir(parents=True)
     out = io.BytesIO()
     Image.new("RGB", (8, 8), (90, 120, 60)).save(out, "JPEG")
+    padding = os.urandom(max(0, image_bytes - out.tell()))  # behind the end of the picture
     url = "https://example.org/" + "x" * 300
     with open(root / "train.csv", "w") as table:
         table.write(HEADER + "\n")
@@ -44,29 +50,55 @@ def generate(root, count):
     for begin in range(0, count, 50_000):
         with zipfile.ZipFile(images / f"{begin // 50_000:02d}.zip", "w") as archive:
             for k in range(begin, min(count, begin + 50_000)):
-                archive.writestr(f"{10**15 + k * 977}.jpg", out.getvalue())
+                archive.writestr(f"{10**15 + k * 977}.jpg", out.getvalue() + padding)
 
 
-def measured(*command):
+def measured(*command, **environment):
     start = time.perf_counter()
-    child = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    child = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                             env={**os.environ, **environment})
     output = child.stdout.read()
     _, status, usage = os.wait4(child.pid, 0)
     assert status == 0, command
-    return time.perf_counter() - start, usage.ru_maxrss / 1024, output
+    return time.perf_counter() - start, usage.ru_maxrss / 1024, output, usage.ru_utime + usage.ru_stime
+
+
+def measure_large(count, image_bytes, builds):
+    """Prints the medians of importing large images with each build in turn."""
+    slow = {"LD_PRELOAD": str((PROGRAM.parent / "libflaky_reads.so").resolve()), "FLAKY_FILES": ".zip", "FLAKY_DELAY_MS": "3"}
+    with tempfile.TemporaryDirectory(prefix="import-scale-") as name:
+        root = pathlib.Path(name)
+        generate(root / "osv", count, image_bytes)
+        print("| build | zips | images/s | MB/s | wall, s | CPU, s | peak memory, MiB |\n|---|---|---|---|---|---|---|")
+        for storage, environment in (("page cache", {}), ("3 ms a read", slow)):
+            runs = {build: [] for build in builds}
+            for build in builds * 5:
+                shutil.rmtree(root / "out", ignore_errors=True)
+                runs[build].append(measured(build / "bin/graticule-data", "data", "import", "osv5m", "--root", root / "osv", "--out", root / "out",
+                                            "--records-per-shard", "2000", **environment))
+            for build, run in runs.items():
+                wall, memory, cpu = (statistics.median(r[k] for r in run) for k in (0, 1, 3))
+                print(f"| {build} | {storage} | {count / wall:,.0f} | {count * image_bytes / wall / 1e6:,.0f} | {wall:.2f} | {cpu:.2f} | {memory:.0f} |",
+                      flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    parser.add_argument("--image-bytes", type=int, default=0)
+    parser.add_argument("--beside", type=pathlib.Path, help="build folder of another version, with --image-bytes")
     parser.add_argument("--markdown")
     args = parser.parse_args()
+    if args.image_bytes:
+        for count in args.sizes:
+            measure_large(count, args.image_bytes, [PROGRAM.parent.parent] + [args.beside] * bool(args.beside))
+        return
     lines = ["| records | import, s | records/s | peak memory, MiB | bytes a record in the index | open and visit, s | peak memory of that, MiB |", "|---|---|---|---|---|---|---|"]
     for count in args.sizes:
         root = pathlib.Path(tempfile.mkdtemp(prefix="import-scale-"))
         try:
             generate(root / "osv", count)
-            seconds, memory, output = measured(PROGRAM, "data", "import", "osv5m", "--root", root / "osv", "--out", root / "out", "--json")
+            seconds, memory, output, _ = measured(PROGRAM, "data", "import", "osv5m", "--root", root / "osv", "--out", root / "out", "--json")
             assert json.loads(output)["records"] == count
             index = (root / "out/index.safetensors").stat().st_size
             (root / "place.csv").write_text("lat,lon\n1,2\n")
