@@ -122,7 +122,10 @@ void RecordRow::SetInt(Col col, int64_t value) {
 }
 
 void RecordRow::SetFloat(Col col, double value) {
-  GRATICULE_CHECK(IsFloat(SpecOf(col).type), SpecOf(col).path);
+  const ColumnType type = SpecOf(col).type;
+  GRATICULE_CHECK(IsFloat(type), SpecOf(col).path);
+  // As it will be stored: statistics must not depend on whether a shard was just written or read again.
+  if (type == kF32) value = static_cast<float>(value);
   bits_[static_cast<size_t>(col)] = std::bit_cast<int64_t>(value);
 }
 

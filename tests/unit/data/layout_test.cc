@@ -66,7 +66,7 @@ TEST(Osv5mLayout, ReadsTheGoldenRow) {
   EXPECT_EQ(row.Int(Col::kClimate), 15);
   EXPECT_EQ(row.Int(Col::kSoil), 3);
   EXPECT_EQ(row.Int(Col::kDriveLeft), 1);
-  EXPECT_DOUBLE_EQ(row.Float(Col::kRoadIndex), 4.661764145);
+  EXPECT_DOUBLE_EQ(row.Float(Col::kRoadIndex), 4.661764145f);
   EXPECT_EQ(row.Int(Col::kQuadtree1000), 0);
   EXPECT_FALSE(row.IsMissing(Col::kQuadtree50000));
   EXPECT_EQ(m.Name("region", 0, Col::kRegion), "Chatham Islands_NZ");

@@ -47,6 +47,7 @@ inline RecordRow TinyRow(int64_t i) {
   row.SetFloat(Col::kLon, -170 + static_cast<double>(i * 7 % 340));
   row.SetInt(Col::kCountryIso, i % 2 == 0 ? 516 : 250);
   row.SetInt(Col::kMonth, i % 12 + 1);
+  row.SetFloat(Col::kRoadIndex, 0.1 * static_cast<double>(i));  // stored as another number
   if (i % 3 != 0) {
     row.SetInt(Col::kClimate, i % 30 + 1);
     row.SetFloat(Col::kElevM, 10.5 * static_cast<double>(i));
