@@ -48,7 +48,7 @@ void GuardMappedCopies() noexcept {
 }
 
 void GuardedCopy(std::span<MappedCopy> copies) noexcept {
-  constexpr size_t kAhead = 8;
+  constexpr size_t kAhead = 16;
   static std::once_flag guarded;
   std::call_once(guarded, GuardMappedCopies);
   const auto prefetch = [&](size_t i) {
