@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <signal.h>
 
+#include <atomic>
 #include <cstring>
 #include <mutex>
 
@@ -41,8 +42,8 @@ void GuardMappedCopies() noexcept {
   g_before = now;
   struct sigaction action = {};
   action.sa_sigaction = OnBusError;
-  action.sa_flags =
-      SA_SIGINFO | SA_ONSTACK | SA_NODEFER;  // a jump out of the handler must not leave the signal blocked
+  // A jump out of the handler must not leave the signal blocked.
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
   sigemptyset(&action.sa_mask);
   sigaction(SIGBUS, &action, nullptr);
 }
@@ -60,11 +61,13 @@ void GuardedCopy(std::span<MappedCopy> copies) noexcept {
   sigjmp_buf here;
   if (sigsetjmp(here, 0) != 0) next = next + 1;  // the one that failed stays undone
   t_copy = &here;
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // no copy may move out of what is guarded
   for (size_t i = next; i < copies.size(); next = ++i) {
     prefetch(i + kAhead);
     CopyForward(copies[i].out, copies[i].from, copies[i].bytes);
     copies[i].done = true;
   }
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   t_copy = nullptr;
 }
 

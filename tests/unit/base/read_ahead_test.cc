@@ -88,7 +88,7 @@ TEST(ReadAhead, GivesTheBytesOfTheFileWhereverItIsAsked) {
       const std::span<const uint8_t> bytes = blocks.From(at);
       ASSERT_EQ(bytes.empty(), at == text.size()) << "seed " << seed << " step " << step;
       ASSERT_LE(bytes.size(), kMiB);
-      ASSERT_EQ(std::memcmp(bytes.data(), text.data() + at, bytes.size()), 0)
+      ASSERT_TRUE(std::equal(bytes.begin(), bytes.end(), reinterpret_cast<const uint8_t*>(text.data()) + at))
           << "seed " << seed << " step " << step << " at " << at;
       given += bytes.size();
       at += bytes.size();
