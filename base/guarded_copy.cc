@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <atomic>
+#include <cstdint>
 #include <cstring>
 #include <mutex>
 
@@ -12,14 +13,30 @@ namespace {
 
 std::mutex g_mutex;
 struct sigaction g_before = {};
-thread_local sigjmp_buf* t_copy = nullptr;  // of the copy that this thread is in
+// Of the copy that this thread is in.
+thread_local sigjmp_buf* t_jump = nullptr;
+thread_local const MappedCopy* t_copy = nullptr;
 
-void OnBusError(int number, siginfo_t* info, void*) {
-  if (t_copy != nullptr) siglongjmp(*t_copy, 1);
-  // A touch that failed is tried again and meets the handler from before; a signal that was sent does not
-  // come by itself.
-  sigaction(number, &g_before, nullptr);
-  if (info->si_code <= 0) raise(number);
+bool IsOfCopy(const siginfo_t& info) {
+  if (t_jump == nullptr || info.si_code <= 0) return false;  // sent by somebody, not met by a copy
+  const auto at = reinterpret_cast<uintptr_t>(info.si_addr), from = reinterpret_cast<uintptr_t>(t_copy->from);
+  return at >= from && at - from < t_copy->bytes;
+}
+
+void OnBusError(int number, siginfo_t* info, void* context) {
+  if (IsOfCopy(*info)) siglongjmp(*t_jump, 1);
+  const bool once =
+      g_before.sa_handler == SIG_DFL || (g_before.sa_flags & static_cast<int>(SA_RESETHAND)) != 0;
+  if (info->si_code > 0 || once) {
+    // The end of the process as it was before: the touch that failed is tried again, what was sent is
+    // repeated.
+    sigaction(number, &g_before, nullptr);
+    if (info->si_code <= 0) raise(number);
+  } else if ((g_before.sa_flags & SA_SIGINFO) != 0) {
+    g_before.sa_sigaction(number, info, context);
+  } else if (g_before.sa_handler != SIG_IGN) {
+    g_before.sa_handler(number);
+  }
 }
 
 // Front to back: libc's memcpy touches a row's end first, and the hardware's reading ahead goes the wrong way
@@ -60,15 +77,16 @@ void GuardedCopy(std::span<MappedCopy> copies) noexcept {
   volatile size_t next = 0;  // kept over the jump
   sigjmp_buf here;
   if (sigsetjmp(here, 0) != 0) next = next + 1;  // the one that failed stays undone
-  t_copy = &here;
-  std::atomic_signal_fence(std::memory_order_seq_cst);  // no copy may move out of what is guarded
+  t_jump = &here;
   for (size_t i = next; i < copies.size(); next = ++i) {
     prefetch(i + kAhead);
+    t_copy = &copies[i];
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // no copy may move out of what is guarded
     CopyForward(copies[i].out, copies[i].from, copies[i].bytes);
     copies[i].done = true;
   }
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  t_copy = nullptr;
+  t_jump = nullptr;
 }
 
 bool GuardedCopy(void* out, const void* mapped, size_t bytes) noexcept {

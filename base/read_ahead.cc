@@ -1,6 +1,7 @@
 #include "base/read_ahead.h"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 namespace graticule {
@@ -33,9 +34,14 @@ void ReadAhead::Start(uint64_t begin, std::launch policy) {
   if (spare_.empty()) spare_.push_back(std::make_unique_for_overwrite<uint8_t[]>(kBlock));
   block.bytes = std::move(spare_.back());
   spare_.pop_back();
-  block.read = std::async(policy, [this, begin, bytes = block.bytes.get(), size = block.end - begin] {
-                 file_.ReadAt(begin, bytes, size);
-               }).share();
+  const auto read = [this, begin, bytes = block.bytes.get(), size = block.end - begin] {
+    file_.ReadAt(begin, bytes, size);
+  };
+  try {
+    block.read = std::async(policy, read).share();
+  } catch (const std::system_error&) {  // no more threads: then it is read when it is asked for
+    block.read = std::async(std::launch::deferred, read).share();
+  }
   blocks_.push_back(std::move(block));
 }
 

@@ -5,7 +5,7 @@
 // against it: who reads whole files soon has all eight, who leaps about reads single blocks in his own thread
 // and nothing else, and what is read for nothing never exceeds what was asked for. `file` must outlive this
 // object, which owns nine blocks at most. One caller at a time. A read that fails throws what ReadAt threw,
-// at the call that needs those bytes and at no other.
+// at the calls that ask for bytes of its block and at no others.
 #pragma once
 
 #include <cstdint>

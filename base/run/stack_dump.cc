@@ -13,7 +13,6 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "base/error.h"
 #include "base/guarded_copy.h"
 
 namespace graticule {
@@ -130,18 +129,10 @@ void Dump(const char* path, const char* reason, int signal) {
   g_dumping.store(false);
 }
 
-void OnFatalSignal(int number, siginfo_t* info, void*) {
+void OnFatalSignal(int number) {
+  // Reset by SA_RESETHAND: what is raised here ends the process as it would have ended.
   mkdir(g_folder, 0750);
   Dump(g_path, "signal ", number);
-  if (number == SIGBUS && info->si_code == BUS_ADRERR) {
-    Write(STDERR_FILENO,
-          "error: a mapped file cannot be read: its storage failed, or it was cut while in use\n"
-          "   Where each thread stood: ");
-    Write(STDERR_FILENO, g_path);
-    Write(STDERR_FILENO, "\n");
-    _exit(static_cast<int>(ErrorCode::kData));
-  }
-  // Reset by SA_RESETHAND: what is raised here ends the process as it would have ended.
   raise(number);
 }
 
@@ -170,8 +161,8 @@ void DumpStacksOnFatalSignal(const std::string& path) {
   sigaltstack(&stack, nullptr);
   for (const int number : kFatal) {
     struct sigaction action = {};
-    action.sa_sigaction = OnFatalSignal;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK | static_cast<int>(SA_RESETHAND) | SA_NODEFER;
+    action.sa_handler = OnFatalSignal;
+    action.sa_flags = SA_ONSTACK | static_cast<int>(SA_RESETHAND) | SA_NODEFER;
     sigemptyset(&action.sa_mask);
     sigaction(number, &action, nullptr);
   }

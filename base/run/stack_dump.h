@@ -10,10 +10,7 @@
 namespace graticule {
 
 // From now on SIGSEGV, SIGBUS, SIGILL, SIGFPE and SIGABRT leave `path` behind, then do what they always did.
-// But a mapped file that cannot be read is no fault of the program: the process says so and exits as for
-// Error(kData).
-// The last folder of the path is made when that happens. Call once, before other threads handle signals of
-// their own.
+// The last folder of the path is made when that happens. Call once, before other threads handle signals of their own.
 void DumpStacksOnFatalSignal(const std::string& path);
 
 // Best effort, as the failure itself matters more. Not while another dump runs.

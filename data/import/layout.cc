@@ -123,7 +123,8 @@ void SetFromText(const ColumnSpec& spec, std::string_view field, std::string_vie
   if (IsMissing(field)) return;
   if (IsFloat(spec.type)) {
     const std::optional<double> value = ToDouble(field);
-    if (value && std::isfinite(*value)) return out.SetFloat(spec.col, *value);
+    // In 32 bits too, which most columns have.
+    if (value && std::isfinite(static_cast<float>(*value))) return out.SetFloat(spec.col, *value);
   } else {
     const std::optional<int64_t> value = ToInt(field);
     const auto [least, greatest] = RangeOf(spec.col);

@@ -224,10 +224,13 @@ void RingLoader::FillRows(Slot& slot, int64_t begin, int64_t end, RowSource::Wor
   const int64_t filled = std::clamp(positions_end, begin, end);
   source_.Fill(slot.epoch, slot.first_position + begin, work, slot.rows + row_bytes_ * begin,
                {batch.record.data() + begin, static_cast<size_t>(filled - begin)});
+  constexpr int64_t kAhead = 8;
+  const auto prefetch = [&](int64_t row) {
+    if (row < filled && batch.record[row] >= 0) source_.dataset().Prefetch(batch.record[row]);
+  };
+  for (int64_t row = begin; row < begin + kAhead; ++row) prefetch(row);
   for (int64_t row = begin; row < filled; ++row) {
-    constexpr int64_t kAhead = 8;
-    if (row + kAhead < filled && batch.record[row + kAhead] >= 0)
-      source_.dataset().Prefetch(batch.record[row + kAhead]);
+    prefetch(row + kAhead);
     if (batch.record[row] >= 0) LabelRow(source_.dataset(), slot.first_position + row, batch, row);
   }
   std::memset(slot.rows + row_bytes_ * filled, 0, row_bytes_ * (end - filled));

@@ -99,8 +99,11 @@ ShardReader::ShardReader(const std::string& path, const ShardEntry* expected)
                 kFetchAgain);
   }
   if (size_ > 0 && images_.bytes / static_cast<uint64_t>(size_) <= kSmallImage) {
-    mapped_ = MappedFile(*file_, path);
-    mapped_.ExpectRandomReads();
+    try {
+      mapped_ = MappedFile(*file_, path);
+      mapped_.ExpectRandomReads();
+    } catch (const Error&) {  // some file systems do not map: images are read then
+    }
   }
   if (expected == nullptr) return;
   if (size_ != expected->n || images_.offset != expected->img_abs_off ||

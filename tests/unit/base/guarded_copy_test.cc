@@ -48,6 +48,23 @@ TEST(GuardedCopy, CopiesWhatCanBeReadAndTellsWhatCannot) {
   EXPECT_TRUE(GuardedCopy(out.data(), file.at(4 * kPage - 10), 10));  // and the signal is not left blocked
 }
 
+// More copies than are fetched ahead, every third of them not readable.
+TEST(GuardedCopy, GoesOnAfterEachCopyThatFails) {
+  const CutFile file;
+  constexpr size_t kCopies = 50, kBytes = 40;
+  std::vector<uint8_t> out(kCopies * kBytes);
+  std::vector<MappedCopy> copies;
+  for (size_t i = 0; i < kCopies; ++i)
+    copies.push_back({&out[i * kBytes], file.at(i * 77 + (i % 3 == 1 ? 4 * kPage : 0)), kBytes});
+  GuardedCopy(copies);
+  for (size_t i = 0; i < kCopies; ++i) {
+    ASSERT_EQ(copies[i].done, i % 3 != 1) << i;
+    if (copies[i].done) {
+      EXPECT_EQ(out[i * kBytes + 3], static_cast<uint8_t>(i * 77 + 3));
+    }
+  }
+}
+
 // Each thread meets its own failures.
 TEST(GuardedCopy, ThreadsDoNotMeetEachOthersFailures) {
   const CutFile file;
@@ -86,6 +103,21 @@ TEST(GuardedCopy, ElsewhereTheSignalDoesWhatItDid) {
       EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS) << status;
     }
   }
+}
+
+TEST(GuardedCopy, ASignalThatWasSentDoesNotEndTheGuard) {
+  const pid_t child = fork();
+  if (child == 0) {
+    signal(SIGBUS, SIG_IGN);
+    const CutFile file;
+    uint8_t out[8];
+    GuardMappedCopies();
+    raise(SIGBUS);
+    _exit(GuardedCopy(out, file.at(5 * kPage), 8) ? 1 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 
 }  // namespace

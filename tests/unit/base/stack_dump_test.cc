@@ -13,7 +13,6 @@
 #include <thread>
 
 #include "base/fs.h"
-#include "base/mapped_file.h"
 
 namespace graticule {
 namespace {
@@ -86,24 +85,6 @@ TEST(StackDump, AFatalSignalLeavesItAndStillKills) {
     EXPECT_TRUE(text.starts_with("signal " + std::to_string(number) + "\n")) << text;
     EXPECT_GE(Sections(text), 2u) << text;
   }
-}
-
-// Storage that fails under a mapped file ends the process as a failing read would.
-TEST(StackDump, AMappedFileThatCannotBeReadIsAnErrorOfTheData) {
-  const std::string path = Path("mapped"), data = Path("data");
-  WriteFileAtomically(PosixFs(), data, "text");
-  const MappedFile mapped(data);
-  ASSERT_EQ(truncate(data.c_str(), 0), 0);
-  const pid_t child = fork();
-  if (child == 0) {
-    DumpStacksOnFatalSignal(path);
-    _exit(*static_cast<const volatile uint8_t*>(mapped.bytes().data()));
-  }
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFEXITED(status)) << status;
-  EXPECT_EQ(WEXITSTATUS(status), 3);
-  EXPECT_GE(Sections(ReadFileToString(path)), 1u);
 }
 
 TEST(StackDump, SurvivesAStackOverflow) {

@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "tests/unit/base/failure_of.h"
 #include "base/memory_file.h"
+#include "tests/unit/base/failure_of.h"
 #include "tests/unit/data/tiny_dataset.h"
 
 namespace graticule {
@@ -93,8 +93,10 @@ TEST(Osv5mLayout, ReadsNamibiaAndLeavesOutImpossiblePlaces) {
 
 TEST(Osv5mLayout, CountsValuesItCannotRead) {
   const Mapped m = MapAll(
-      "id,latitude,longitude,climate,drive_side,captured_at,country\n1,1,1,31,2,soon,QQ\n", MakeOsv5mLayout);
-  EXPECT_EQ(m.report.count("bad_value"), 3);
+      "id,latitude,longitude,climate,drive_side,captured_at,country,road_index\n1,1,1,31,2,soon,QQ,1e39\n",
+      MakeOsv5mLayout);
+  EXPECT_EQ(m.report.count("bad_value"), 4);
+  EXPECT_TRUE(m.rows[0].IsMissing(Col::kRoadIndex));  // beyond 32 bits
   EXPECT_EQ(m.report.count("unknown_country"), 1);
   EXPECT_TRUE(m.rows[0].IsMissing(Col::kClimate));
   EXPECT_TRUE(m.rows[0].IsMissing(Col::kMonth));

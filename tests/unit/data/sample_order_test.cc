@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <vector>
 
 #include "base/error.h"
 
@@ -17,6 +18,25 @@ OrderOptions Blocks(int64_t records, int64_t block, int64_t pool) {
   options.records = options.epoch_samples = records;
   options.block = {block, pool};
   return options;
+}
+
+// A stretch of positions, also one that begins in one pass and ends in the next but one.
+TEST(SampleOrder, StretchesAreTheirPositionsOneByOne) {
+  OrderOptions global;
+  global.seed = 8;
+  global.records = 37;
+  global.epoch_samples = 100;
+  global.endless = true;
+  for (const OrderOptions& options : {global, Blocks(203, 10, 4)}) {
+    const auto order = SampleOrder::Create(options);
+    for (const int64_t first : {0, 20, 36, 37}) {
+      std::vector<int64_t> records(60);
+      order->RecordsAt(1, first, records);
+      for (int64_t i = 0; i < 60; ++i)
+        ASSERT_EQ(records[static_cast<size_t>(i)], order->RecordAt(1, first + i))
+            << order->name() << " " << first;
+    }
+  }
 }
 
 // Each pool's stretch of positions holds whole blocks of neighbours (cyclic), and blocks begin elsewhere in
