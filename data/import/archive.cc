@@ -143,7 +143,7 @@ bool ArchiveReader::Next(ArchiveMember& member) {
   while (true) {
     const int status = archive_read_next_header(state_->reader, &state_->entry);
     if (status == ARCHIVE_EOF) return false;
-    if (status < ARCHIVE_WARN) {
+    if (status != ARCHIVE_OK && status != ARCHIVE_WARN) {
       const char* text = archive_error_string(state_->reader);
       state_->Fail(
           fmt::format("damaged near byte {}: {}", state_->at, text == nullptr ? "unknown error" : text));

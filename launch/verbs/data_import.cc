@@ -99,6 +99,29 @@ int ImportOsvMini(const std::vector<std::string>& arguments) {
   return Import(options, import, {JoinPath(root, split + "_mini.csv"), MakeOsv5mLayout}, source, true);
 }
 
+// The tar, or its slices in their order. What a downloader leaves beside them is none; without one of them
+// the next would be read in the middle of an image.
+std::vector<std::string> Mp16ProSlices(const std::string& root) {
+  const std::string prefix = "mp-16-images";
+  const std::vector<std::string> slices = FindFiles(root, [&](const std::string& name) {
+    return name == prefix + ".tar" ||
+           (name.size() == prefix.size() + 2 && name.starts_with(prefix) &&
+            name.find_first_not_of("0123456789", prefix.size()) == std::string::npos);
+  });
+  if (slices.empty()) {
+    throw Error(ErrorCode::kData, "no mp-16-images00 or mp-16-images.tar here", root,
+                "Name the folder of the download.");
+  }
+  if (BaseName(slices.front()) == prefix + ".tar") return {slices.front()};
+  for (size_t i = 0; i < slices.size(); ++i) {
+    const std::string expected = fmt::format("{}{:02}", prefix, i);
+    if (BaseName(slices[i]) != expected)
+      throw Error(ErrorCode::kData, fmt::format("slice {} is missing", expected), root,
+                  "Fetch it, or the whole download again.");
+  }
+  return slices;
+}
+
 int ImportMp16Pro(const std::vector<std::string>& arguments) {
   Options options(
       "graticule data import mp16pro --root DIR --out DIR [options]",
@@ -117,12 +140,7 @@ int ImportMp16Pro(const std::vector<std::string>& arguments) {
       "images by their Flickr authors, Creative Commons, per photo; academic research";
   import.min_image_bytes = 5120;
   import.drop_identical = import.drop_placeholders = true;
-  std::vector<std::string> slices =
-      FindFiles(root, [](const std::string& name) { return name.starts_with("mp-16-images"); });
-  if (slices.empty()) {
-    throw Error(ErrorCode::kData, "no mp-16-images00 or mp-16-images.tar here", root,
-                "Name the folder of the download.");
-  }
+  const std::vector<std::string> slices = Mp16ProSlices(root);
   std::string csv = JoinPath(root, "metadata/MP16_Pro_filtered.csv");
   if (!PosixFs().Exists(csv)) csv = JoinPath(root, "metadata/MP16_Pro_places365.csv");
   if (options.Has("csv")) csv = options.Get<std::string>("csv");

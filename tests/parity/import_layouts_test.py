@@ -209,8 +209,17 @@ def test_mp16pro(tmp_path):
     assert result["reasons"] == {"no_country": 1, "bad_coordinates": 2, "too_small": 1, "identical_bytes": 1, "file_without_row": 1}
     assert column(tmp_path / "out", "/adm/country_iso").tolist() == [756, 516, 756, 756]
     assert run("mp16pro", "--root", root, "--out", tmp_path / "all", "--keep-without-country")["records"] == 5
-    (root / "mp-16-images18").unlink()
+    put(root / "mp-16-images05.aria2", whole[:100])  # what a downloader leaves behind is no slice
+    assert run("mp16pro", "--root", root, "--out", tmp_path / "again")["records"] == 4
+    flipped = bytearray(whole)
+    flipped[[k for k in range(0, len(whole), 512) if whole[k + 257:k + 262] == b"ustar"][2] + 20] ^= 1  # of a header
+    for k in range(19):
+        put(root / f"mp-16-images{k:02d}", bytes(flipped[k * step:(k + 1) * step]))
+    assert run("mp16pro", "--root", root, "--out", tmp_path / "flipped", code=3)["error"]["code"] == 3
     (root / "mp-16-images07").unlink()
+    assert "mp-16-images07 is missing" in str(run("mp16pro", "--root", root, "--out", tmp_path / "gap", code=3)["error"])
+    for k in range(8, 19):
+        (root / f"mp-16-images{k:02d}").unlink()
     assert run("mp16pro", "--root", root, "--out", tmp_path / "cut", code=3)["error"]["code"] == 3
 
 
