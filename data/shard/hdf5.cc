@@ -52,6 +52,9 @@ class Handle {
 
 // Silences HDF5's own traces (the setting is per thread) and forbids filter plugins.
 void Quiet() {
+  // A file that a full disk kept from closing stays in the library's list, and its clean-up at exit crashes
+  // on it. We close what we open. Before any other call to the library.
+  [[maybe_unused]] static const herr_t no_clean_up = H5dont_atexit();
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
   H5PLset_loading_state(0);
 }
@@ -78,7 +81,7 @@ std::string LastHdf5Message() {
 }
 
 [[noreturn]] void FailWrite(const std::string& path, const std::string& object) {
-  throw Error(ErrorCode::kData, fmt::format("cannot write {}: {}", object, LastHdf5Message()), path,
+  throw Error(ErrorCode::kCheckpoint, fmt::format("cannot write {}: {}", object, LastHdf5Message()), path,
               "Check free space and permissions of the folder.");
 }
 

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pathlib
+import resource
 import subprocess
 import tarfile
 import zipfile
@@ -431,3 +432,20 @@ def test_photos_are_placed_by_exif_where_there_is_no_table(tmp_path):
 
 def test_an_unknown_source_is_answered_with_the_nearest(tmp_path):
     assert "did you mean mp16pro" in run("mp16por", code=2)["error"]["message"]
+
+
+def test_storage_that_takes_no_more_is_an_error_wherever_it_ends(tmp_path):
+    """A limit on file sizes stands for a full disk: it meets the writes of HDF5 too, after the images."""
+    root = tmp_path / "set"
+    for k in range(200):
+        put(root / f"{k}.jpg", jpeg(k) + bytes(5000))
+    write_csv(root / "t.csv", ["image", "lat", "lon"], [[f"{k}.jpg", k % 80, k % 170] for k in range(200)])
+    command = [PROGRAM, "data", "import", "folder", "--images", root, "--csv", root / "t.csv", "--out"]
+    subprocess.run([*command, tmp_path / "whole"], check=True, capture_output=True)
+    size = max(file.stat().st_size for file in (tmp_path / "whole").glob("*.h5"))
+    for k, limit in enumerate(range(size // 2, size, size // 40)):
+        done = subprocess.run([*command, tmp_path / f"out{k}"], capture_output=True, text=True,
+                              restore_signals=False,  # a write that is too long fails, without SIGXFSZ
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+        assert done.returncode == 4, (limit, done.returncode, done.stderr)
+        assert "File too large" in done.stderr
