@@ -159,10 +159,8 @@ std::optional<SafeDType> DTypeOf(std::string_view name) {
 class FileImpl : public SafetensorsFile {
  public:
   FileImpl(std::string name, ErrorCode code) : name_(std::move(name)), code_(code) {}
-  void Map(const std::string& path) {
-    mapping_ = MappedFile(path);
-    Read(mapping_.bytes());
-  }
+  void Load(const std::string& path);
+  void Map(const std::string& path);
   void Read(std::span<const uint8_t> bytes);
   const std::map<std::string, TensorView>& tensors() const override { return tensors_; }
   const std::map<std::string, std::string>& metadata() const override { return metadata_; }
@@ -175,35 +173,71 @@ class FileImpl : public SafetensorsFile {
     throw Error(code_, fmt::format("found no tensor \"{}\" among {}", Printable(name), tensors_.size()),
                 name_, near.empty() ? "" : fmt::format("the nearest name is \"{}\"", Printable(near)));
   }
-  uint64_t OffsetOf(const TensorView& tensor) const override {
-    return static_cast<uint64_t>(tensor.data - begin_);
-  }
+  void Copy(const TensorView& tensor, size_t from, std::span<uint8_t> out) const override;
 
  private:
   [[noreturn]] void Fail(const std::string& what) const {
     throw Error(code_, "malformed safetensors: " + what, name_,
                 "the file is damaged or not a safetensors file");
   }
+  void CheckLength(uint64_t header, uint64_t file) const;
+  std::vector<RawEntry> ReadHeader(std::span<const uint8_t> header);
   void Place(std::vector<RawEntry> entries, std::span<const uint8_t> data);
 
   std::string name_;
   ErrorCode code_;
+  std::unique_ptr<uint8_t[]> memory_;   // of a file that was loaded
+  std::unique_ptr<ReadableFile> file_;  // of one that is mapped, with
   MappedFile mapping_;
-  const uint8_t* begin_ = nullptr;
   std::map<std::string, TensorView> tensors_;
   std::map<std::string, std::string> metadata_;
 };
 
-void FileImpl::Read(std::span<const uint8_t> bytes) {
-  begin_ = bytes.data();
-  if (bytes.size() < 8) Fail(fmt::format("the file has {} bytes, a header length needs 8", bytes.size()));
+constexpr size_t kLengthBytes = 8;
+
+uint64_t HeaderLength(const uint8_t* bytes) {
   uint64_t length = 0;
-  for (int i = 7; i >= 0; --i) length = length << 8 | bytes[i];
-  if (length > kMaxHeaderBytes) Fail(fmt::format("header of {} bytes, at most {}", length, kMaxHeaderBytes));
-  if (length > bytes.size() - 8) {
-    Fail(fmt::format("header of {} bytes in a file of {} bytes", length, bytes.size()));
-  }
-  const auto header = bytes.subspan(8, length);
+  for (size_t i = kLengthBytes; i-- > 0;) length = length << 8 | bytes[i];
+  return length;
+}
+
+void FileImpl::CheckLength(uint64_t header, uint64_t file) const {
+  if (header > kMaxHeaderBytes) Fail(fmt::format("header of {} bytes, at most {}", header, kMaxHeaderBytes));
+  if (header > file - kLengthBytes)
+    Fail(fmt::format("header of {} bytes in a file of {} bytes", header, file));
+}
+
+void FileImpl::Load(const std::string& path) {
+  const auto file = PosixFs().Open(path);
+  memory_ = std::make_unique_for_overwrite<uint8_t[]>(file->size());
+  file->ReadAt(0, memory_.get(), file->size());
+  Read({memory_.get(), file->size()});
+}
+
+void FileImpl::Map(const std::string& path) {
+  file_ = PosixFs().Open(path);
+  const uint64_t size = file_->size();
+  uint8_t first[kLengthBytes];
+  if (size < kLengthBytes) return Read({first, 0});
+  file_->ReadAt(0, first, kLengthBytes);
+  const uint64_t length = HeaderLength(first);
+  CheckLength(length, size);
+  std::vector<uint8_t> header(length);
+  file_->ReadAt(kLengthBytes, header.data(), length);
+  std::vector<RawEntry> entries = ReadHeader(header);
+  mapping_ = MappedFile(*file_, path);
+  Place(std::move(entries), mapping_.bytes().subspan(kLengthBytes + length));
+}
+
+void FileImpl::Read(std::span<const uint8_t> bytes) {
+  if (bytes.size() < kLengthBytes)
+    Fail(fmt::format("the file has {} bytes, a header length needs {}", bytes.size(), kLengthBytes));
+  const uint64_t length = HeaderLength(bytes.data());
+  CheckLength(length, bytes.size());
+  Place(ReadHeader(bytes.subspan(kLengthBytes, length)), bytes.subspan(kLengthBytes + length));
+}
+
+std::vector<RawEntry> FileImpl::ReadHeader(std::span<const uint8_t> header) {
   // The parser takes NUL for the end of its input, so a hidden rest has to be looked for here.
   if (header.empty() || header[0] != '{' || std::memchr(header.data(), 0, header.size()) != nullptr) {
     Fail("the header is not a JSON object");
@@ -211,7 +245,22 @@ void FileImpl::Read(std::span<const uint8_t> bytes) {
   HeaderReader reader;
   if (!nlohmann::json::sax_parse(header.begin(), header.end(), &reader)) Fail(reader.problem);
   metadata_ = std::move(reader.metadata);
-  Place(std::move(reader.entries), bytes.subspan(8 + length));
+  return std::move(reader.entries);
+}
+
+void FileImpl::Copy(const TensorView& tensor, size_t from, std::span<uint8_t> out) const {
+  GRATICULE_CHECK(from <= tensor.bytes && out.size() <= tensor.bytes - from);
+  if (out.empty()) return;
+  const uint8_t* const begin = tensor.data + from;
+  if (file_ == nullptr) {
+    std::memcpy(out.data(), begin, out.size());
+    return;
+  }
+  try {
+    file_->ReadAt(static_cast<uint64_t>(begin - mapping_.bytes().data()), out.data(), out.size());
+  } catch (const Error& error) {
+    throw Error(code_, error.message(), error.where(), error.hint());
+  }
 }
 
 void FileImpl::Place(std::vector<RawEntry> entries, std::span<const uint8_t> data) {
@@ -245,20 +294,29 @@ void FileImpl::Place(std::vector<RawEntry> entries, std::span<const uint8_t> dat
   if (end != data.size()) Fail(fmt::format("{} bytes follow the last tensor", data.size() - end));
 }
 
+std::shared_ptr<const SafetensorsFile> OpenBy(void (FileImpl::*read)(const std::string&),
+                                              const std::string& path, ErrorCode code) {
+  auto file = std::make_shared<FileImpl>(path, code);
+  try {
+    ((*file).*read)(path);
+  } catch (const Error& error) {
+    if (error.code() == code) throw;
+    throw Error(code, error.message(), error.where(), error.hint());
+  }
+  return file;
+}
+
 }  // namespace
 
 size_t SizeOf(SafeDType dtype) { return kDTypes[RankOf(dtype)].size; }
 std::string_view NameOf(SafeDType dtype) { return kDTypes[RankOf(dtype)].name; }
 
 std::shared_ptr<const SafetensorsFile> SafetensorsFile::Open(const std::string& path, ErrorCode code) {
-  auto file = std::make_shared<FileImpl>(path, code);
-  try {
-    file->Map(path);
-  } catch (const Error& error) {
-    if (error.code() == code) throw;
-    throw Error(code, error.message(), error.where(), error.hint());
-  }
-  return file;
+  return OpenBy(&FileImpl::Load, path, code);
+}
+
+std::shared_ptr<const SafetensorsFile> SafetensorsFile::Map(const std::string& path, ErrorCode code) {
+  return OpenBy(&FileImpl::Map, path, code);
 }
 
 std::shared_ptr<const SafetensorsFile> SafetensorsFile::Parse(std::span<const uint8_t> bytes,

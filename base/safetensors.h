@@ -1,10 +1,10 @@
 // The safetensors container (https://github.com/huggingface/safetensors, format text), torch-free.
 //
-// Reading maps the file and checks, in order: size, header length (<= 100 MB), UTF-8, JSON schema, no
-// duplicate keys, offsets without hole or overlap, shape x dtype = size, exact end. A malformed file is an
-// Error with the given code (kData for foreign files, kCheckpoint for our own). Nothing is allocated before
-// the checks pass. Writing follows the reference writer: dtype rank descending, then name; header padded to 8
-// bytes; sibling temporary file, fsync, rename.
+// Reading checks, in order: size, header length (<= 100 MB), UTF-8, JSON schema, no duplicate keys, offsets
+// without hole or overlap, shape x dtype = size, exact end. A malformed file, and one that cannot be read, is
+// an Error with the given code (kData for foreign files, kCheckpoint for our own). Writing follows the
+// reference writer: dtype rank descending, then name; header padded to 8 bytes; sibling temporary file,
+// fsync, rename.
 #pragma once
 
 #include <cstdint>
@@ -45,11 +45,16 @@ struct TensorView {
   size_t bytes = 0;
 };
 
-// An opened file. Views point into the mapping and live as long as this object. Thread-safe once opened.
+// An opened file. Views live as long as this object. Thread-safe once opened.
 class SafetensorsFile {
  public:
+  // Reads all of it into memory.
   static std::shared_ptr<const SafetensorsFile> Open(const std::string& path,
                                                      ErrorCode code = ErrorCode::kData);
+  // Reads the header alone. Views point into a mapping, where a page that cannot be read is a SIGBUS: they
+  // are for Copy and for GuardedCopy (base/guarded_copy.h).
+  static std::shared_ptr<const SafetensorsFile> Map(const std::string& path,
+                                                    ErrorCode code = ErrorCode::kData);
   // The same checks over bytes in memory (not copied; the caller keeps them alive).
   static std::shared_ptr<const SafetensorsFile> Parse(std::span<const uint8_t> bytes, const std::string& name,
                                                       ErrorCode code = ErrorCode::kData);
@@ -58,8 +63,9 @@ class SafetensorsFile {
   virtual const std::map<std::string, std::string>& metadata() const = 0;
   // Throws naming the file and the nearest existing name.
   virtual const TensorView& at(const std::string& name) const = 0;
-  // Where the bytes of one of its tensors lie in the file.
-  virtual uint64_t OffsetOf(const TensorView& tensor) const = 0;
+  // Fills `out` with bytes of one of its tensors, from byte `from` on; reads them anew where the file is
+  // mapped.
+  virtual void Copy(const TensorView& tensor, size_t from, std::span<uint8_t> out) const = 0;
 };
 
 // Collects views (not copied; alive until Write returns). metadata {"format": "pt"} is always written.

@@ -15,6 +15,9 @@
 namespace graticule {
 namespace {
 
+// Several times the largest tower of the field; a wrong path must not fill the memory.
+constexpr uint64_t kMaxBytes = uint64_t{16} << 30;
+
 [[noreturn]] void Fail(const std::string& file, uint64_t at, const std::string& what,
                        const std::string& hint = "the file is damaged") {
   throw Error(ErrorCode::kData, what, fmt::format("{}, byte {}", file, at), hint);
@@ -174,8 +177,8 @@ void TorchFile::Read(std::span<const uint8_t> bytes, const std::string& name) {
 
 std::shared_ptr<const TorchFile> TorchFile::Open(const std::string& path) {
   auto file = std::make_shared<TorchFile>();
-  file->mapping_ = MappedFile(path);
-  file->Read(file->mapping_.bytes(), path);
+  file->bytes_ = ReadFileToString(path, kMaxBytes);
+  file->Read({reinterpret_cast<const uint8_t*>(file->bytes_.data()), file->bytes_.size()}, path);
   return file;
 }
 

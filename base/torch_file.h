@@ -19,7 +19,6 @@
 #include <string>
 #include <vector>
 
-#include "base/mapped_file.h"
 #include "base/safetensors.h"
 
 namespace graticule {
@@ -37,7 +36,7 @@ class TorchFile {
  private:
   void Read(std::span<const uint8_t> bytes, const std::string& name);
 
-  MappedFile mapping_;
+  std::string bytes_;  // of a file that was opened
   std::deque<std::vector<uint8_t>> copies_;
   std::map<std::string, TensorView> tensors_;
 };

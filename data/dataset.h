@@ -57,7 +57,7 @@ class Dataset {
 
   virtual int64_t size() const = 0;                // N
   virtual LatLon place(int64_t record) const = 0;  // NaN when unknown
-  // Copies; from the mapped index and enrichment alone. An enriched value stands where the source has none.
+  // Copies; from the index and the enrichment alone. An enriched value stands where the source has none.
   virtual RecordMeta meta(int64_t record) const = 0;
   virtual RecordKeys keys(int64_t record) const = 0;  // all 0 unless DatasetOptions::keys asked for them
   // The source's own id. Reads the ids of a whole shard at first touch: for reports, not for training.

@@ -2,12 +2,12 @@
 // would measure again.
 //
 // A record of B overlaps A when some record of A has the same id, the same image bytes (CRC-32C and length),
-// the same author (/own/author_hash), the same capture sequence (/seq/hash), or lies less than `km` from it. Per
-// criterion one partner in A is told: the first one, and for places the nearest, so that the result grows
+// the same author (/own/author_hash), the same capture sequence (/seq/hash), or lies less than `km` from it.
+// Per criterion one partner in A is told: the first one, and for places the nearest, so that the result grows
 // with B and not with the product. A missing value is like no other. A and B may be one folder with two
 // splits.
 //
-// Memory: about 70 B per record of A and 50 B per record of B beside the mapped indices. One thread.
+// Memory: about 70 B per record of A and 50 B per record of B beside the indices. One thread.
 // Distances are great circles of the evaluation sphere, in km. Throws Error(kUsage) for splits that are not
 // there or the same, Error(kData) for damaged files.
 #pragma once

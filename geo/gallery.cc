@@ -4,16 +4,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <charconv>
-#include <cstring>
 #include <limits>
 
 #include "base/csv.h"
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/hash.h"
-#include "base/mapped_file.h"
 #include "base/memory_file.h"
 #include "base/safetensors.h"
 #include "base/text.h"
@@ -45,26 +44,30 @@ std::optional<uint64_t> ParseSeed(const std::string& text, const std::string& na
   throw Error(ErrorCode::kData, fmt::format("seed \"{}\"; expected a whole number", Printable(text)), name);
 }
 
-Gallery FromSafetensors(std::string_view bytes, const std::string& name) {
-  const auto file =
-      SafetensorsFile::Parse({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, name);
-  const TensorView& latlon = file->at("latlon");
+// A safetensors file opens with its header's length as 8 bytes, the high ones zero; no text has such bytes.
+constexpr size_t kMarkBytes = 8;
+bool IsSafetensors(std::string_view bytes) {
+  return bytes.substr(0, kMarkBytes).find('\0') != std::string_view::npos;
+}
+
+Gallery FromSafetensors(const SafetensorsFile& file, const std::string& name) {
+  const TensorView& latlon = file.at("latlon");
   if (latlon.dtype != SafeDType::kF64 || latlon.shape.size() != 2 || latlon.shape[1] != 2) {
     throw Error(ErrorCode::kData,
                 fmt::format("tensor \"latlon\" is {} [{}]; expected F64 [M, 2]", NameOf(latlon.dtype),
                             fmt::join(latlon.shape, ", ")),
                 name);
   }
-  if (const std::string version = MetadataOf(*file, "version"); version != kFileVersion) {
+  if (const std::string version = MetadataOf(file, "version"); version != kFileVersion) {
     throw Error(ErrorCode::kData,
                 fmt::format("gallery file version \"{}\"; expected \"{}\"", Printable(version), kFileVersion),
                 name, "Make it again with `gallery build` or `gallery import`.");
   }
   std::vector<LatLon> places(static_cast<size_t>(latlon.shape[0]));
-  if (!places.empty()) std::memcpy(places.data(), latlon.data, latlon.bytes);
+  file.Copy(latlon, 0, {reinterpret_cast<uint8_t*>(places.data()), latlon.bytes});
   return Gallery(std::move(places),
-                 {MetadataOf(*file, "source_sha256"), MetadataOf(*file, "split"),
-                  ParseSeed(MetadataOf(*file, "seed"), name)},
+                 {MetadataOf(file, "source_sha256"), MetadataOf(file, "split"),
+                  ParseSeed(MetadataOf(file, "seed"), name)},
                  name);
 }
 
@@ -122,20 +125,24 @@ Gallery::Gallery(std::vector<LatLon> places, GallerySource source, const std::st
 }
 
 Gallery Gallery::Load(const std::string& path) {
-  const MappedFile file(path);  // embeddings make it large, and are not read here
-  return Parse({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()}, path);
+  const auto file = PosixFs().Open(path);
+  std::array<char, kMarkBytes> first = {};
+  file->ReadAt(0, first.data(), std::min<uint64_t>(file->size(), first.size()));
+  // Embeddings, which make a file large, are not read here.
+  if (IsSafetensors({first.data(), first.size()})) return FromSafetensors(*SafetensorsFile::Map(path), path);
+  return FromCsv(ReadFileToString(path, kMaxCsvBytes), path);
 }
 
 Gallery Gallery::Parse(std::string_view bytes, const std::string& name) {
-  // A safetensors file opens with its header's length as 8 bytes, the high ones zero; no text has such bytes.
-  const bool binary = bytes.substr(0, 8).find('\0') != std::string_view::npos;
-  return binary ? FromSafetensors(bytes, name) : FromCsv(bytes, name);
+  if (!IsSafetensors(bytes)) return FromCsv(bytes, name);
+  return FromSafetensors(
+      *SafetensorsFile::Parse({reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}, name), name);
 }
 
 std::optional<GalleryEmbeddings> Gallery::LoadEmbeddings(const std::string& path,
                                                          const std::string& weights_sha256,
                                                          int64_t width) const {
-  const auto file = SafetensorsFile::Open(path);
+  const auto file = SafetensorsFile::Map(path);
   const auto found = file->tensors().find(kEmbeddings);
   if (found == file->tensors().end() || MetadataOf(*file, kEmbeddingsOf) != weights_sha256)
     return std::nullopt;
@@ -147,7 +154,7 @@ std::optional<GalleryEmbeddings> Gallery::LoadEmbeddings(const std::string& path
                 path, "Export the model again, or leave the tensor out.");
   }
   GalleryEmbeddings embeddings{weights_sha256, width, std::vector<float>(rows.bytes / sizeof(float))};
-  if (rows.bytes > 0) std::memcpy(embeddings.rows_MD.data(), rows.data, rows.bytes);
+  file->Copy(rows, 0, {reinterpret_cast<uint8_t*>(embeddings.rows_MD.data()), rows.bytes});
   return embeddings;
 }
 

@@ -168,8 +168,8 @@ std::string Mismatch(const NamedTensor& parameter, const Source& source) {
   return "";
 }
 
-at::Tensor Values(const Source& source) {
-  at::Tensor values = CopyToTensor(*source.view);
+at::Tensor Values(const SafetensorsFile& file, const Source& source) {
+  at::Tensor values = CopyToTensor(file, *source.view);
   if (source.third >= 0) values = values.chunk(3, 0)[static_cast<size_t>(source.third)];
   return source.transposed ? values.t() : values;
 }
@@ -208,7 +208,7 @@ LoadedWeights LoadVisionTensors(VisionTower& tower, const SafetensorsFile& file,
   at::NoGradGuard no_grad;
   for (auto& [parameter, source] : plan) {
     at::Tensor target = parameter->tensor;
-    target.copy_(Values(source));
+    target.copy_(Values(file, source));
   }
   return {name, scan.open_clip ? "openclip" : "huggingface", has_projection};
 }
@@ -216,7 +216,7 @@ LoadedWeights LoadVisionTensors(VisionTower& tower, const SafetensorsFile& file,
 LoadedWeights LoadVisionWeights(VisionTower& tower, const std::string& path) {
   const std::string file = FindWeightFile(path);
   RequireSameMetadata(tower.config(), path);
-  return LoadVisionTensors(tower, *SafetensorsFile::Open(file), file);
+  return LoadVisionTensors(tower, *SafetensorsFile::Map(file), file);
 }
 
 }  // namespace graticule

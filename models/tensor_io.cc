@@ -61,6 +61,13 @@ at::Tensor CopyToTensor(const TensorView& view) {
   return tensor;
 }
 
+at::Tensor CopyToTensor(const SafetensorsFile& file, const TensorView& view) {
+  at::Tensor tensor = at::empty(view.shape, ScalarTypeOf(view.dtype));
+  GRATICULE_CHECK(tensor.nbytes() == view.bytes);
+  file.Copy(view, 0, {static_cast<uint8_t*>(tensor.data_ptr()), view.bytes});
+  return tensor;
+}
+
 TensorView ViewOf(const at::Tensor& tensor) {
   GRATICULE_CHECK(tensor.is_cpu() && tensor.is_contiguous());
   return {SafeDTypeOf(tensor.scalar_type()), tensor.sizes().vec(),

@@ -11,9 +11,10 @@
 
 namespace graticule {
 
-// The values at their own dtype in memory of their own (a file's bytes may be unaligned and are unmapped
-// later).
+// The values at their own dtype in memory of their own (a file's bytes may be unaligned, and go with it).
 at::Tensor CopyToTensor(const TensorView& view);
+// The same of a tensor of a file, which may be mapped.
+at::Tensor CopyToTensor(const SafetensorsFile& file, const TensorView& view);
 
 // Bytes of a contiguous CPU tensor; valid while `tensor` lives.
 TensorView ViewOf(const at::Tensor& tensor);

@@ -46,9 +46,9 @@ def norm(values):
 class World:
     """A folder with a tiny dataset, and runs beside it."""
 
-    def __init__(self, records=240):
+    def __init__(self, records=240, per_shard=97):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="graticule-"))
-        subprocess.run([BIN / "tiny_world", self.folder, str(records)], check=True)
+        subprocess.run([BIN / "tiny_world", self.folder, str(records), str(per_shard)], check=True)
 
     def close(self):
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -68,6 +68,15 @@ class World:
         env = dict(MPI_ENV if ranks > 1 else ENV, **(environment or {}))
         return subprocess.run(self.command(name, *overrides, ranks=ranks, steps=steps), env=env, capture_output=True,
                               text=True, timeout=timeout)
+
+    def embed(self, name, out, *words, ranks=1):
+        """Stores what the frozen tower of the configuration gives for the dataset."""
+        program = [str(BIN / "graticule-train"), "embed", "--config", str(self.config(name)), "--data", str(self.folder / "data"),
+                   "--out", str(self.folder / out), *words]
+        if ranks > 1:
+            program = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks), *program]
+        done = subprocess.run(program, env=MPI_ENV if ranks > 1 else ENV, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
 
     def start(self, name, *overrides, ranks=1, steps=12):
         return subprocess.Popen(self.command(name, *overrides, ranks=ranks, steps=steps),

@@ -70,7 +70,7 @@ EmbeddingPart EmbeddingPartWriter::Write(FileSystem& fs, const std::string& fold
 }
 
 EmbeddingPartReader::EmbeddingPartReader(const std::string& path, const EmbeddingPlan& plan, int64_t shard)
-    : path_(path), file_(SafetensorsFile::Open(path)), reads_(PosixFs().Open(path)) {
+    : path_(path), file_(SafetensorsFile::Map(path)) {
   const auto metadata = [&](const char* key) {
     const auto found = file_->metadata().find(key);
     return found == file_->metadata().end() ? std::string() : found->second;
@@ -89,15 +89,13 @@ EmbeddingPartReader::EmbeddingPartReader(const std::string& path, const Embeddin
   CheckTensor(values, plan.dtype, {rows, plan.views, plan.dim}, "embeddings", path);
   CheckTensor(valid, SafeDType::kU8, {rows}, "valid", path);
   CheckTensor(crc, SafeDType::kU32, {static_cast<int64_t>(Pages(values.bytes))}, "page_crc32c", path);
-  values_ = values.data;
-  bytes_ = values.bytes;
+  values_ = values;
   row_bytes_ = static_cast<size_t>(plan.views) * plan.view_bytes();
-  offset_ = file_->OffsetOf(values);
   valid_.resize(valid.bytes);
-  reads_->ReadAt(file_->OffsetOf(valid), valid_.data(), valid.bytes);
-  page_crc_.resize(Pages(bytes_));
-  reads_->ReadAt(file_->OffsetOf(crc), page_crc_.data(), crc.bytes);
-  checked_ = std::make_unique<std::atomic<uint8_t>[]>(Pages(bytes_));
+  file_->Copy(valid, 0, valid_);
+  page_crc_.resize(Pages(values.bytes));
+  file_->Copy(crc, 0, {reinterpret_cast<uint8_t*>(page_crc_.data()), crc.bytes});
+  checked_ = std::make_unique<std::atomic<uint8_t>[]>(page_crc_.size());
   ready_ = std::make_unique<std::atomic<uint8_t>[]>(valid_.size());
 }
 
@@ -106,9 +104,9 @@ int64_t EmbeddingPartReader::valid_rows() const {
 }
 
 void EmbeddingPartReader::CheckPage(size_t page, int64_t record) const {
-  std::vector<uint8_t> bytes(PageBytes(page, bytes_));
+  std::vector<uint8_t> bytes(PageBytes(page, values_.bytes));
   for (int attempt = 0; attempt < 2; ++attempt) {
-    reads_->ReadAt(offset_ + page * kEmbeddingPage, bytes.data(), bytes.size());
+    file_->Copy(values_, page * kEmbeddingPage, bytes);
     if (Crc32c(bytes.data(), bytes.size()) != page_crc_[page]) continue;
     checked_[page].store(1, std::memory_order_relaxed);
     return;
@@ -118,7 +116,7 @@ void EmbeddingPartReader::CheckPage(size_t page, int64_t record) const {
 
 void EmbeddingPartReader::Check(int64_t row, int64_t record) const {
   const size_t begin = static_cast<size_t>(row) * row_bytes_;
-  GRATICULE_CHECK(row >= 0 && begin + row_bytes_ <= bytes_);
+  GRATICULE_CHECK(row >= 0 && begin + row_bytes_ <= values_.bytes);
   for (size_t page = begin / kEmbeddingPage; page * kEmbeddingPage < begin + row_bytes_; ++page) {
     if (checked_[page].load(std::memory_order_relaxed) == 0) CheckPage(page, record);
   }
@@ -129,7 +127,7 @@ void EmbeddingPartReader::Read(int64_t row, int64_t record, size_t begin, size_t
   GRATICULE_CHECK(begin + bytes <= row_bytes_);
   Check(row, record);
   const size_t first = static_cast<size_t>(row) * row_bytes_ + begin;
-  if (!GuardedCopy(out, values_ + first, bytes)) reads_->ReadAt(offset_ + first, out, bytes);
+  if (!GuardedCopy(out, values_.data + first, bytes)) file_->Copy(values_, first, {out, bytes});
 }
 
 void CheckPartSize(const std::string& folder, const EmbeddingPart& part) {

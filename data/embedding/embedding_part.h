@@ -51,7 +51,7 @@ class EmbeddingPartReader {
   // The row [V, D] in the mapping, for GuardedCopy; nullptr unless Read found it good before.
   const uint8_t* Checked(int64_t row) const {
     const bool ready = ready_[static_cast<size_t>(row)].load(std::memory_order_relaxed) != 0;
-    return ready ? values_ + static_cast<size_t>(row) * row_bytes_ : nullptr;
+    return ready ? values_.data + static_cast<size_t>(row) * row_bytes_ : nullptr;
   }
 
  private:
@@ -59,10 +59,8 @@ class EmbeddingPartReader {
 
   std::string path_;
   std::shared_ptr<const SafetensorsFile> file_;
-  std::unique_ptr<ReadableFile> reads_;  // of the same file
-  const uint8_t* values_ = nullptr;
-  size_t row_bytes_ = 0, bytes_ = 0;
-  uint64_t offset_ = 0;  // of values_ in the file
+  TensorView values_;  // in the mapping
+  size_t row_bytes_ = 0;
   std::vector<uint8_t> valid_;
   std::vector<uint32_t> page_crc_;
   mutable std::unique_ptr<std::atomic<uint8_t>[]> checked_;  // by page

@@ -56,7 +56,7 @@ struct EnrichSidecar {
   static EnrichSidecar Open(const std::string& folder, const Manifest& manifest);
 
  private:
-  std::shared_ptr<const SafetensorsFile> file_;  // keeps the mapping alive
+  std::shared_ptr<const SafetensorsFile> file_;  // holds the values
 };
 
 // Adds the columns to those that are there already (one of the same name is replaced), then names the new

@@ -3,9 +3,9 @@
 //
 // File: `neighbours.safetensors` with `neighbour` u32 [N, K], row-aligned with the dataset; a shorter list
 // ends in kNoNeighbour. Metadata: `version` ("1"), `data_sha256` (Dataset::Sha256), `method` (how they were
-// found, in words), `sha256` (of the tensor's bytes). One file per node, mapped by all its ranks. Written at
-// once or not at all. A file that is damaged, of other data or with entries that are no records is
-// Error(kData). Immutable once opened, thread-safe.
+// found, in words), `sha256` (of the tensor's bytes). Written at once or not at all. A file that is damaged,
+// of other data or with entries that are no records is Error(kData). In memory and immutable once opened,
+// thread-safe.
 #pragma once
 
 #include <cstdint>

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <bit>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -15,9 +15,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "files are little-endian");
 
-std::span<const uint32_t> RecordsOf(const MappedFile& file) {
-  return {reinterpret_cast<const uint32_t*>(file.bytes().data()), file.bytes().size() / sizeof(uint32_t)};
-}
+constexpr size_t kKept = 2;
 
 }  // namespace
 
@@ -44,33 +42,29 @@ void PlanFolder::Open(int64_t epoch, const std::string& sha256) {
   const auto refuse = [&](std::string what) {
     throw Error(ErrorCode::kData, std::move(what), path, "Remove the file: the run makes it again.");
   };
-  auto plan = std::make_unique<Plan>(epoch, MappedFile(path));
-  const std::span<const uint8_t> bytes = plan->file.bytes();
-  if (std::ssize(bytes) != options_.positions * static_cast<int64_t>(sizeof(uint32_t))) {
-    refuse(fmt::format("the plan has {} bytes; expected {} of {} positions", bytes.size(),
+  const auto file = PosixFs().Open(path);
+  if (file->size() != static_cast<uint64_t>(options_.positions) * sizeof(uint32_t)) {
+    refuse(fmt::format("the plan has {} bytes; expected {} of {} positions", file->size(),
                        options_.positions * sizeof(uint32_t), options_.positions));
   }
-  const std::string found = Sha256Hex({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  std::vector<uint32_t> records(static_cast<size_t>(options_.positions));
+  file->ReadAt(0, records.data(), file->size());
+  const std::string found = Sha256Hex({reinterpret_cast<const char*>(records.data()), file->size()});
   if (found != sha256) refuse(fmt::format("the plan's SHA-256 is {}; expected {}", found, sha256));
-  const auto records = RecordsOf(plan->file);
   const auto largest = std::max_element(records.begin(), records.end());
   if (largest != records.end() && *largest >= options_.records)
     refuse(fmt::format("the plan names record {}; expected below {}", *largest, options_.records));
   const std::lock_guard lock(mutex_);
-  latest_ = plans_.emplace(epoch, std::move(plan))->second.get();
+  plans_.push_front({epoch, std::make_shared<const std::vector<uint32_t>>(std::move(records))});
+  if (plans_.size() > kKept) plans_.pop_back();
 }
 
-std::span<const uint32_t> PlanFolder::At(int64_t epoch) const {
-  const Plan* plan = latest_.load(std::memory_order_acquire);
-  if (plan == nullptr || plan->epoch != epoch) {
-    const std::lock_guard lock(mutex_);
-    const auto after = plans_.upper_bound(epoch);
-    GRATICULE_CHECK(after != plans_.begin() && std::prev(after)->first == epoch,
-                    "the plan of an epoch that was not opened");
-    plan = std::prev(after)->second.get();
-    latest_ = plan;
-  }
-  return RecordsOf(plan->file);
+std::shared_ptr<const std::vector<uint32_t>> PlanFolder::At(int64_t epoch) const {
+  const std::lock_guard lock(mutex_);
+  const auto plan =
+      std::find_if(plans_.begin(), plans_.end(), [&](const Plan& p) { return p.epoch == epoch; });
+  GRATICULE_CHECK(plan != plans_.end(), "the plan of an epoch that was not opened");
+  return plan->records;
 }
 
 }  // namespace graticule

@@ -4,8 +4,8 @@
 // A plan holds the record of each position of its epoch, u32 little-endian, nothing else. Its SHA-256 is
 // kept by whoever wrote it (a run: in state.json) and asked for when it is opened, so a lost, damaged or
 // foreign plan is Error(kData) before a sample is read. All plans have the same number of positions, whole
-// batches. An opened plan stays mapped as long as the folder object lives. One thread writes and opens; At is
-// for any number of threads.
+// batches. The two that were opened last are kept in memory. One thread writes and opens; At is for any
+// number of threads.
 //
 //   PlanFolder plans({.dir = "run/order", .name = order_name, .records = N, .positions = batches * G});
 //   const std::string sha256 = plans.Write(PosixFs(), epoch, order.records);   // rank 0
@@ -13,16 +13,15 @@
 //   loader->Seek(epoch, 0);                                                    // LoaderOptions::plans
 #pragma once
 
-#include <atomic>
 #include <cstdint>
-#include <map>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/fs.h"
-#include "base/mapped_file.h"
 
 namespace graticule {
 
@@ -42,22 +41,21 @@ class PlanFolder {
 
   // Replaces the file at once or not at all; returns its SHA-256. Every record at most once.
   std::string Write(FileSystem& fs, int64_t epoch, std::span<const uint32_t> records) const;
-  // Maps and checks it. Opening again checks again, and replaces what At gives.
+  // Reads and checks it. Opening again checks again, and replaces what At gives from then on.
   void Open(int64_t epoch, const std::string& sha256);
 
   // The records of an epoch that was opened.
-  std::span<const uint32_t> At(int64_t epoch) const;
+  std::shared_ptr<const std::vector<uint32_t>> At(int64_t epoch) const;
 
  private:
   struct Plan {
     int64_t epoch;
-    MappedFile file;
+    std::shared_ptr<const std::vector<uint32_t>> records;
   };
 
   PlanFolderOptions options_;
-  mutable std::atomic<const Plan*> latest_ = nullptr;  // asked for last: saves the lock
   mutable std::mutex mutex_;
-  std::multimap<int64_t, std::unique_ptr<const Plan>> plans_;  // the last of equal epochs counts
+  std::deque<Plan> plans_;  // the last one first
 };
 
 }  // namespace graticule

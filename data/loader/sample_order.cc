@@ -199,7 +199,11 @@ class PlanOrder final : public SampleOrder {
  public:
   explicit PlanOrder(const OrderOptions& options) : plans_(options.plans) {}
   int64_t RecordAt(int64_t epoch, int64_t position) const override {
-    return plans_->At(epoch)[static_cast<size_t>(position)];
+    return plans_->At(epoch)->at(static_cast<size_t>(position));
+  }
+  void RecordsAt(int64_t epoch, int64_t first, std::span<int64_t> records) const override {
+    const auto plan = plans_->At(epoch);
+    for (size_t i = 0; i < records.size(); ++i) records[i] = plan->at(static_cast<size_t>(first) + i);
   }
   int64_t PassAt(int64_t epoch, int64_t) const override { return epoch; }
   std::string name() const override { return plans_->options().name; }

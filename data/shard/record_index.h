@@ -1,6 +1,6 @@
 // index.safetensors: what training needs of every record of a dataset (about 70 B each), so that no shard has
-// to be parsed to compute labels or to find an image. Written at seal, hashed in the manifest, mapped at
-// open; the ranks of a node share its pages.
+// to be parsed to compute labels or to find an image. Written at seal, hashed in the manifest, read into
+// memory at open: a mapping would be shared by the ranks of a node, but a disk that fails then is a SIGBUS.
 //
 // Tensors, N records in order: shard u16, off u64, len u32, crc32c u32, width u16, height u16, flags u8, lat
 // f64, lon f64, climate u8, month u8, drive_left u8, country_iso u16, aux f32 [N,6] (kAuxColumns). Missing
@@ -43,7 +43,7 @@ struct RecordIndex {
   static RecordIndex Open(const std::string& folder, const Manifest& manifest);
 
  private:
-  std::shared_ptr<const SafetensorsFile> file_;  // keeps the mapping alive
+  std::shared_ptr<const SafetensorsFile> file_;  // holds the values
 };
 
 // Collects one row per appended record and writes the file.

@@ -54,6 +54,43 @@ class FlakyReads(unittest.TestCase):
         self.assertEqual(self.world.status("broken")["exit_code"], 3)
 
 
+class FlakyEmbeddings(unittest.TestCase):
+    """A training on stored embeddings: 12 parts of 2 pages, each page read once, rows copied from a mapping."""
+
+    FROZEN = ("model.frozen_layers=-1", "data.augment.kind=centre_crop")
+
+    @classmethod
+    def setUpClass(cls):
+        cls.world = World(records=1200, per_shard=100)
+        cls.world.embed("frozen", "rows", *cls.FROZEN)
+        cls.overrides = (*cls.FROZEN, *(f"data.{part}_embeddings=[{cls.world.folder}/rows]" for part in ("train", "val")))
+        done = cls.world.train("good", *cls.overrides, steps=50)
+        assert done.returncode == 0, done.stderr
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.world.close()
+
+    def train(self, name, **faults):
+        return self.world.train(name, *self.overrides, steps=50,
+                                environment={"LD_PRELOAD": str(PRELOAD), "FLAKY_FILES": ".emb", **faults})
+
+    def test_failing_and_short_reads_change_nothing_but_a_count(self):
+        done = self.train("flaky", FLAKY_EVERY="9")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.world.losses("flaky"), self.world.losses("good"))
+        repeated = [row["data"]["repeated_reads"] for row in self.world.rows("flaky").values()]
+        self.assertGreaterEqual(repeated[-1], 3)
+        self.assertEqual(self.world.rows("good")[50]["data"]["repeated_reads"], 0)
+
+    def test_storage_that_fails_for_good_ends_the_run(self):
+        done = self.train("broken", FLAKY_AFTER="20")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn(".emb", done.stderr)
+        self.assertIn("Input/output error", done.stderr)
+        self.assertEqual(self.world.status("broken")["exit_code"], 3)
+
+
 class FlakyArchives(unittest.TestCase):
     """An import whose zip, of 24 blocks of reading ahead, stands on such storage."""
 

@@ -2,7 +2,7 @@
 // OUT/cells.safetensors. Deterministic. Places cluster in a few towns, so that colours say where an image was
 // taken.
 //
-// usage: tiny_world OUT RECORDS
+// usage: tiny_world OUT RECORDS RECORDS_PER_SHARD
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -10,9 +10,9 @@
 
 #include "base/fs.h"
 #include "base/rng.h"
+#include "data/image/jpeg_encode.h"
 #include "data/shard/dataset_writer.h"
 #include "data/split/split_sidecar.h"
-#include "data/image/jpeg_encode.h"
 #include "geo/cell_table.h"
 
 using namespace graticule;  // NOLINT: a test program of one file
@@ -58,14 +58,15 @@ RecordRow Facts(LatLon place, int town, Rng& rng) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) return 2;
+  if (argc != 4) return 2;
   const std::string out = argv[1], data = JoinPath(out, "data");
   const int64_t records = std::stoll(argv[2]);
   const Dictionaries dictionaries;
   JpegEncoder encoder;
   SplitLabels split{{"train", "val"}, {}, {{"method", "every fifth record"}}};
   std::vector<LatLon> places;
-  DatasetWriter writer(PosixFs(), data, {.dataset = "tiny", .records_per_shard = 97}, dictionaries);
+  DatasetWriter writer(PosixFs(), data, {.dataset = "tiny", .records_per_shard = std::stoll(argv[3])},
+                       dictionaries);
   for (int64_t i = 0; i < records; ++i) {
     Rng rng(7, {.index = static_cast<uint64_t>(i), .purpose = Purpose::kTest});
     const int town = static_cast<int>(rng.Below(kTowns));

@@ -39,17 +39,9 @@ class Ranks(RankTest):
         state = self.state("weighted2", 12)
         self.assertTrue(state["order"].startswith("alias-v1:"), state["order"])
 
-    def embed(self, out, *words, config, ranks=1):
-        program = [str(BIN / "graticule-train"), "embed", "--config", str(config), "--data", str(self.world.folder / "data"),
-                   "--out", str(self.world.folder / out), *words]
-        if ranks > 1:
-            program = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks), *program]
-        done = subprocess.run(program, env=MPI_ENV if ranks > 1 else ENV, capture_output=True, text=True, timeout=300)
-        self.assertEqual(done.returncode, 0, done.stderr)
-
     def test_stored_embeddings_train_as_the_images_they_stand_for(self):
         frozen = ("model.frozen_layers=-1", "data.augment.kind=centre_crop", "optim.lr=0.02")
-        self.embed("centre", "--dtype", "fp32", *frozen, config=self.world.config("frozen"), ranks=2)
+        self.world.embed("frozen", "centre", "--dtype", "fp32", *frozen, ranks=2)
         stores = [f"data.{part}_embeddings=[{self.world.folder}/centre]" for part in ("train", "val")]
         self.train("pixels", *frozen, steps=20)
         for ranks in (1, 2):
@@ -77,7 +69,7 @@ class Ranks(RankTest):
     def test_epochs_go_through_the_draws_and_a_mixture_holds_its_proportions(self):
         frozen = ("model.frozen_layers=-1", "data.augment.scale=[0.3, 1.0]", "data.epoch_samples=96",
                   f"data.train=[{self.world.folder}/data, {self.world.folder}/data]", "data.mixture=[3, 1]")
-        self.embed("draws", "--draws", "2", *frozen, config=self.world.config("draws"))
+        self.world.embed("draws", "draws", "--draws", "2", *frozen)
         store = f"data.train_embeddings=[{self.world.folder}/draws, {self.world.folder}/draws]"
         for ranks in (1, 2):
             self.train(f"drawn{ranks}", *frozen, store, "checkpoint.every_steps=5", ranks=ranks, steps=12)

@@ -46,7 +46,7 @@ def parts(store):
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("embed")
-    subprocess.run([BIN / "tiny_world", folder, str(RECORDS)], check=True)
+    subprocess.run([BIN / "tiny_world", folder, str(RECORDS), "97"], check=True)
     torch.manual_seed(3)
     model = CLIPVisionModelWithProjection(CLIPVisionConfig(**SHAPE)).eval()
     with torch.no_grad():

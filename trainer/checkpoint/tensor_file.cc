@@ -29,9 +29,9 @@ void WriteTensors(CheckpointWriter& out, const std::string& name, const std::vec
 }
 
 std::map<std::string, at::Tensor> ReadTensors(const std::string& path) {
-  const auto file = SafetensorsFile::Open(path, ErrorCode::kCheckpoint);
+  const auto file = SafetensorsFile::Map(path, ErrorCode::kCheckpoint);
   std::map<std::string, at::Tensor> tensors;
-  for (const auto& [name, view] : file->tensors()) tensors[name] = CopyToTensor(view);
+  for (const auto& [name, view] : file->tensors()) tensors[name] = CopyToTensor(*file, view);
   return tensors;
 }
 

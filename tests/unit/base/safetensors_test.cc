@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <filesystem>
 
 #include "base/hash.h"
 #include "base/text.h"
@@ -237,11 +238,41 @@ TEST(Safetensors, RefusesEveryMalformedFile) {
   }
 }
 
-TEST(Safetensors, RefusesTheSameFilesWhenMapped) {
+TEST(Safetensors, RefusesTheSameFilesOnDisk) {
   const std::string path = TempPath("bad");
   for (const Malformed& m : MalformedFiles()) {
     WriteFileAtomically(PosixFs(), path, m.bytes);
     EXPECT_THROW(SafetensorsFile::Open(path), Error) << m.name;
+    EXPECT_THROW(SafetensorsFile::Map(path), Error) << m.name;
+  }
+  PosixFs().Remove(path);
+}
+
+// Two tensors of which the second is cut off once the file is open.
+TEST(Safetensors, OpenedFilesAreInMemoryMappedOnesAreReadWhenCopied) {
+  const std::string path = TempPath("cut");
+  const std::string header = R"({"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},)"
+                             R"("b":{"dtype":"U8","shape":[5],"data_offsets":[3,8]}})";
+  std::string bytes(8, '\0');
+  bytes[0] = static_cast<char>(header.size());
+  WriteFileAtomically(PosixFs(), path, bytes + header + "xyzABCDE");
+  const auto open = SafetensorsFile::Open(path), mapped = SafetensorsFile::Map(path, ErrorCode::kCheckpoint);
+  const auto copy = [](const SafetensorsFile& file, const char* name, size_t from, size_t count) {
+    std::string out(count, '?');
+    file.Copy(file.at(name), from, {reinterpret_cast<uint8_t*>(out.data()), count});
+    return out;
+  };
+  EXPECT_EQ(copy(*open, "b", 1, 3), "BCD");
+  EXPECT_EQ(copy(*mapped, "b", 1, 3), "BCD");
+  std::filesystem::resize_file(path, 8 + header.size() + 3);
+  EXPECT_EQ(copy(*open, "b", 4, 1), "E");
+  EXPECT_EQ(copy(*mapped, "a", 0, 3), "xyz");
+  try {
+    copy(*mapped, "b", 0, 5);
+    FAIL() << "bytes that are gone were copied";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kCheckpoint);
+    EXPECT_EQ(error.where(), path);
   }
   PosixFs().Remove(path);
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <vector>
 
@@ -55,10 +56,18 @@ TEST_F(PlanFolderTest, AnOrderServesThePlansThatAreOpen) {
 TEST_F(PlanFolderTest, APlanMadeAgainReplacesTheOldOne) {
   PlanFolder plans(Options());
   plans.Open(3, plans.Write(PosixFs(), 3, kFirst));
-  const std::span<const uint32_t> old = plans.At(3);
+  const auto old = plans.At(3);
   plans.Open(3, plans.Write(PosixFs(), 3, kSecond));
-  EXPECT_TRUE(std::equal(kSecond.begin(), kSecond.end(), plans.At(3).begin()));
-  EXPECT_TRUE(std::equal(kFirst.begin(), kFirst.end(), old.begin()));
+  EXPECT_EQ(*plans.At(3), kSecond);
+  EXPECT_EQ(*old, kFirst);
+}
+
+// What happens to the file afterwards does not matter, as it would to a mapping.
+TEST_F(PlanFolderTest, APlanIsInMemory) {
+  PlanFolder plans(Options());
+  plans.Open(0, plans.Write(PosixFs(), 0, kFirst));
+  std::filesystem::resize_file(plans.PathOf(0), 0);
+  EXPECT_EQ(*plans.At(0), kFirst);
 }
 
 TEST_F(PlanFolderTest, RefusesWhatIsLostDamagedOrForeign) {
