@@ -23,6 +23,7 @@ namespace {
                        ErrorCode code = ErrorCode::kData) {
   std::string hint;
   if (error == ENOSPC || error == EDQUOT) hint = "free space there, or choose another folder";
+  if (error == EMFILE) hint = "raise the limit of open files, `ulimit -Hn`: each shard needs up to three";
   if (error == EACCES || error == EPERM || error == EROFS) hint = "check the permissions of the path";
   throw Error(code, fmt::format("cannot {}: {}", operation, std::strerror(error)), path, hint);
 }

@@ -178,6 +178,15 @@ class BadInput(unittest.TestCase):
         done = self.world.train("retried", "--fresh", steps=2)
         self.assertEqual(done.returncode, 0, done.stderr)
 
+    def test_more_shards_than_files_may_be_open_at_first(self):
+        world = World(records=400, per_shard=5)
+        self.addCleanup(world.close)
+        for limits, code in (("ulimit -Sn 100", 0), ("ulimit -n 100", 3)):
+            command = ["bash", "-c", f'{limits} && exec "$@"', "bash", *world.command(f"run{code}", steps=10)]
+            done = subprocess.run(command, env=ENV, capture_output=True, text=True)
+            self.assertEqual(done.returncode, code, done.stderr)
+        self.assertIn("raise the limit of open files", done.stderr)
+
     def test_moved_data_is_the_same_data(self):
         self.assertEqual(self.world.train("moving", "checkpoint.every_steps=3", steps=6).returncode, 0)
         shutil.rmtree(self.world.checkpoint("moving", 6))
