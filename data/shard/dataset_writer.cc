@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -16,6 +17,10 @@ using nlohmann::json;
 constexpr char kJournalName[] = "import.journal.json";
 constexpr char kLockName[] = "import.lock";
 constexpr double kNearKm = 25;
+
+// Shards that are sealed at a time: a processor without SHA instructions hashes more slowly than records come
+// from archives. The pages of more full shards would have to stay in memory until they are hashed.
+constexpr size_t kMostSealed = 4;
 
 }  // namespace
 
@@ -46,7 +51,7 @@ DatasetWriter::DatasetWriter(FileSystem& fs, std::string folder, DatasetWriterOp
 
 DatasetWriter::~DatasetWriter() {
   try {
-    JoinSeal();  // what is whole need not be done again
+    while (!sealing_.empty()) JoinSeal();  // what is whole need not be done again
   } catch (...) {
     // This object goes because something failed already, and that is being told.
   }
@@ -151,16 +156,20 @@ void DatasetWriter::Append(std::string_view id, std::span<const uint8_t> jpeg, c
 }
 
 void DatasetWriter::SealShard() {
-  JoinSeal();
-  sealing_state_ = state_ ? state_() : "";
-  sealing_ = std::async(std::launch::async,
-                        [this, shard = std::move(shard_)] { return shard->Seal(dictionaries_); });
+  const auto is_done = [](const std::future<ShardEntry>& shard) {
+    return shard.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  };
+  while (sealing_.size() >= kMostSealed || (!sealing_.empty() && is_done(sealing_.front().shard))) JoinSeal();
+  sealing_.push_back({std::async(std::launch::async,
+                                 [this, shard = std::move(shard_)] { return shard->Seal(dictionaries_); }),
+                      state_ ? state_() : ""});
 }
 
 void DatasetWriter::JoinSeal() {
-  if (!sealing_.valid()) return;
-  manifest_.shards.push_back(sealing_.get());
-  json journal = {{"fingerprint", fingerprint_}, {"state", sealing_state_}, {"shards", json::array()}};
+  Sealing oldest = std::move(sealing_.front());
+  sealing_.pop_front();
+  manifest_.shards.push_back(oldest.shard.get());
+  json journal = {{"fingerprint", fingerprint_}, {"state", oldest.state}, {"shards", json::array()}};
   for (const ShardEntry& s : manifest_.shards) {
     journal["shards"].push_back({{"file", s.file},
                                  {"size", s.size},
@@ -176,7 +185,7 @@ void DatasetWriter::JoinSeal() {
 
 Manifest DatasetWriter::Finish() {
   if (shard_ != nullptr) SealShard();
-  JoinSeal();
+  while (!sealing_.empty()) JoinSeal();
   manifest_.n_records = size();
   manifest_.index = index_.Write(fs_, folder_);
   manifest_.consecutive_within_25km =

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <future>
 #include <memory>
@@ -43,7 +44,7 @@ class DatasetWriter {
   // Before any Append.
   std::optional<std::string> Resume(const std::string& fingerprint);
   // The caller's state is asked for when a shard is full. It is kept once all records appended until then are
-  // safe on disk: full shards are synced and hashed by a thread of their own while the next one fills.
+  // safe on disk: full shards are synced and hashed by threads of their own while the next ones fill.
   void OnSeal(std::function<std::string()> state) { state_ = std::move(state); }
 
   // text: UTF-8, what is written about the image; most datasets have none.
@@ -68,10 +69,10 @@ class DatasetWriter {
   };
   void Count(uint16_t shard, const ImageSlot& slot, const ImageFacts& facts, const RecordRow& row);
   void SealShard();
-  // Waits for the shard that is being sealed and writes it into the journal. Rethrows what went wrong with
-  // it.
+  // Waits for the oldest shard that is being sealed and writes it into the journal. Rethrows what went wrong
+  // with it.
   void JoinSeal();
-  size_t shards_begun() const { return manifest_.shards.size() + (sealing_.valid() ? 1 : 0); }
+  size_t shards_begun() const { return manifest_.shards.size() + sealing_.size(); }
   void Adopt(const ShardEntry& entry);
   std::string ShardName(size_t index) const;
 
@@ -83,8 +84,11 @@ class DatasetWriter {
   std::string fingerprint_;
   std::function<std::string()> state_;
   std::unique_ptr<ShardWriter> shard_;
-  std::future<ShardEntry> sealing_;
-  std::string sealing_state_;  // of the caller when that shard was full
+  struct Sealing {
+    std::future<ShardEntry> shard;
+    std::string state;  // of the caller when it was full
+  };
+  std::deque<Sealing> sealing_;  // the oldest first
   Manifest manifest_;
   RecordIndexWriter index_;
   Moments moments_[kColCount];
