@@ -153,18 +153,15 @@ void Resizer::ResizePlanes(ImageView in, const ResizePlan& plan, int first_row, 
   const size_t plane_bytes = static_cast<size_t>(plan.source.width) + kernels::kPlaneSlack;
   planes_.resize(3 * plane_bytes);
   uint8_t* const planes[3] = {planes_.data(), planes_.data() + plane_bytes, planes_.data() + 2 * plane_bytes};
-  rows_.resize(static_cast<size_t>(row_bytes) * rows + kernels::kSlack);
+  rows_.resize(static_cast<size_t>(row_bytes) * rows + kernels::kRowSlack);
   for (int r = 0; r < rows; ++r) {
     kernels::TakeApart(in.row(plan.source.y + first_row + r) + ptrdiff_t{3} * plan.source.x,
                        plan.source.width, planes);
-    kernels::RowOfPlanes(planes, *blocks_, width, rows_.data() + static_cast<size_t>(row_bytes) * r);
+    kernels::RowOfPlanes(planes, *blocks_, rows_.data() + static_cast<size_t>(row_bytes) * r);
   }
-  std::vector<uint8_t>& line = copies_[0];
-  line.resize(static_cast<size_t>(row_bytes));
   for (int i = 0; i < plan.window.height; ++i) {
     const uint8_t* top = rows_.data() + static_cast<int64_t>(down_.first[i] - first_row) * row_bytes;
-    kernels::ColumnOfBytes(top, row_bytes, down_, i, row_bytes, line.data());
-    kernels::PutTogether(line.data(), width, out + static_cast<int64_t>(row_bytes) * i);
+    kernels::ColumnOfBytes(top, row_bytes, down_, i, row_bytes, out + static_cast<int64_t>(row_bytes) * i);
   }
 }
 

@@ -83,16 +83,13 @@ struct Apart {
     }
   }
 };
-// Bytes 64 k to 64 k + 63 of the pixels: first out of red and green, then that and blue.
+// Sixteen pixels out of four lanes of four reds, four greens and four blues.
 struct Together {
-  Permutation rg[3]{}, b[3]{};
+  Permutation pixels{};
   constexpr Together() {
-    for (int k = 0; k < 3; ++k) {
-      for (int j = 0; j < 64; ++j) {
-        const int pixel = (64 * k + j) / 3, channel = (64 * k + j) % 3;
-        rg[k][j] = static_cast<uint8_t>(channel == 0 ? pixel : channel == 1 ? 64 + pixel : 0);
-        b[k][j] = static_cast<uint8_t>(channel < 2 ? j : 64 + pixel);
-      }
+    for (int j = 0; j < 48; ++j) {
+      const int pixel = j / 3, channel = j % 3;
+      pixels[j] = static_cast<uint8_t>(16 * (pixel / 4) + 4 * channel + pixel % 4);
     }
   }
 };
@@ -104,25 +101,30 @@ inline uint64_t Bytes(int n) { return n >= 64 ? ~uint64_t{0} : n <= 0 ? 0 : (uin
 
 GRATICULE_VBMI inline __m512i Load(const Permutation& p) { return _mm512_loadu_si512(p.data()); }
 
-// The weighted sum out of those of its weights' bytes, rounded to whole units.
-GRATICULE_VBMI inline __m512i Rounded(__m512i sum0, __m512i sum1, __m512i sum2) {
-  const __m512i sum =
-      _mm512_add_epi32(sum0, _mm512_slli_epi32(_mm512_add_epi32(sum1, _mm512_slli_epi32(sum2, 8)), 8));
-  return _mm512_srai_epi32(_mm512_add_epi32(sum, _mm512_set1_epi32(1 << (kWeightBits - 1))), kWeightBits);
+// Where the sum of a weight's lowest bytes begins: half a unit, so that it is rounded.
+GRATICULE_VBMI inline __m512i Half() { return _mm512_set1_epi32(1 << (kWeightBits - 1)); }
+
+// The weighted sum out of those of its weights' bytes, in whole units.
+GRATICULE_VBMI inline __m512i Whole(__m512i sum0, __m512i sum1, __m512i sum2) {
+  const __m512i high = _mm512_add_epi32(sum1, _mm512_slli_epi32(sum2, 8));
+  return _mm512_srai_epi32(_mm512_add_epi32(sum0, _mm512_slli_epi32(high, 8)), kWeightBits);
 }
 
 template <bool kWide>
 GRATICULE_VBMI inline void RowsOfBlocks(const uint8_t* const planes[3], const BlockWeights& weights,
-                                        int width, uint8_t* out) {
+                                        uint8_t* out) {
+  constexpr int kOutputs = BlockWeights::kOutputs;
   const uint8_t* index = weights.index.data();
   const int8_t* weight = weights.weight.data();
+  const __m512i together = Load(kTogether.pixels);
   for (int b = 0; b < weights.blocks; ++b) {
     __m512i near[3], far[3], sum0[3], sum1[3], sum2[3];
 #pragma GCC unroll 3
     for (int c = 0; c < 3; ++c) {
       near[c] = _mm512_loadu_si512(planes[c] + weights.base[b]);
       if (kWide) far[c] = _mm512_loadu_si512(planes[c] + weights.base[b] + 64);
-      sum0[c] = sum1[c] = sum2[c] = _mm512_setzero_si512();
+      sum0[c] = Half();
+      sum1[c] = sum2[c] = _mm512_setzero_si512();
     }
     for (int q = 0; q < weights.quads; ++q, index += 64, weight += 3 * 64) {
       const __m512i which = _mm512_loadu_si512(index);
@@ -137,13 +139,11 @@ GRATICULE_VBMI inline void RowsOfBlocks(const uint8_t* const planes[3], const Bl
         sum2[c] = _mm512_dpbusd_epi32(sum2[c], values, weight2);
       }
     }
-    const auto keep = static_cast<__mmask16>(Bytes(width - 16 * b));
-#pragma GCC unroll 3
-    for (int c = 0; c < 3; ++c) {
-      const __m512i value = Rounded(sum0[c], sum1[c], sum2[c]);
-      _mm_mask_storeu_epi8(out + c * ptrdiff_t{width} + 16 * b, keep,
-                           _mm512_cvtusepi32_epi8(_mm512_max_epi32(value, _mm512_setzero_si512())));
-    }
+    const __m512i blue = Whole(sum0[2], sum1[2], sum2[2]);
+    const __m512i rg = _mm512_packs_epi32(Whole(sum0[0], sum1[0], sum2[0]), Whole(sum0[1], sum1[1], sum2[1]));
+    const __m512i lanes = _mm512_packus_epi16(rg, _mm512_packs_epi32(blue, blue));
+    // What it writes too much is written over by the next block, or the next row.
+    _mm512_storeu_si512(out + ptrdiff_t{3} * kOutputs * b, _mm512_permutexvar_epi8(together, lanes));
   }
 }
 
@@ -168,9 +168,8 @@ GRATICULE_VBMI void TakeApart(const uint8_t* rgb, int pixels, uint8_t* const pla
   }
 }
 
-void RowOfPlanes(const uint8_t* const planes[3], const BlockWeights& blocks, int width, uint8_t* out) {
-  blocks.wide ? RowsOfBlocks<true>(planes, blocks, width, out)
-              : RowsOfBlocks<false>(planes, blocks, width, out);
+void RowOfPlanes(const uint8_t* const planes[3], const BlockWeights& blocks, uint8_t* out) {
+  blocks.wide ? RowsOfBlocks<true>(planes, blocks, out) : RowsOfBlocks<false>(planes, blocks, out);
 }
 
 GRATICULE_VBMI void ColumnOfBytes(const uint8_t* in, int64_t stride, const AxisWeights& down, int i,
@@ -190,7 +189,10 @@ GRATICULE_VBMI void ColumnOfBytes(const uint8_t* in, int64_t stride, const AxisW
     const uint64_t here = Bytes(bytes - x);
     __m512i sum0[4], sum1[4], sum2[4];
 #pragma GCC unroll 4
-    for (int k = 0; k < 4; ++k) sum0[k] = sum1[k] = sum2[k] = _mm512_setzero_si512();
+    for (int k = 0; k < 4; ++k) {
+      sum0[k] = Half();
+      sum1[k] = sum2[k] = _mm512_setzero_si512();
+    }
     for (int q = 0; q < quads; ++q) {
       __m512i row[4];
 #pragma GCC unroll 4
@@ -216,24 +218,10 @@ GRATICULE_VBMI void ColumnOfBytes(const uint8_t* in, int64_t stride, const AxisW
     }
     // Packing undoes the order that unpacking made, lane by lane.
     const __m512i low =
-        _mm512_packs_epi32(Rounded(sum0[0], sum1[0], sum2[0]), Rounded(sum0[1], sum1[1], sum2[1]));
+        _mm512_packs_epi32(Whole(sum0[0], sum1[0], sum2[0]), Whole(sum0[1], sum1[1], sum2[1]));
     const __m512i high =
-        _mm512_packs_epi32(Rounded(sum0[2], sum1[2], sum2[2]), Rounded(sum0[3], sum1[3], sum2[3]));
+        _mm512_packs_epi32(Whole(sum0[2], sum1[2], sum2[2]), Whole(sum0[3], sum1[3], sum2[3]));
     _mm512_mask_storeu_epi8(out + x, here, _mm512_packus_epi16(low, high));
-  }
-}
-
-GRATICULE_VBMI void PutTogether(const uint8_t* planes, int width, uint8_t* rgb) {
-  for (int p = 0; p < width; p += 64) {
-    const uint64_t here = Bytes(width - p);
-    const __m512i red = _mm512_maskz_loadu_epi8(here, planes + p);
-    const __m512i green = _mm512_maskz_loadu_epi8(here, planes + width + p);
-    const __m512i blue = _mm512_maskz_loadu_epi8(here, planes + ptrdiff_t{2} * width + p);
-    for (int k = 0; k < 3; ++k) {
-      const __m512i pair = _mm512_permutex2var_epi8(red, Load(kTogether.rg[k]), green);
-      _mm512_mask_storeu_epi8(rgb + ptrdiff_t{3} * p + 64 * k, Bytes(3 * (width - p) - 64 * k),
-                              _mm512_permutex2var_epi8(pair, Load(kTogether.b[k]), blue));
-    }
   }
 }
 
@@ -241,9 +229,8 @@ GRATICULE_VBMI void PutTogether(const uint8_t* planes, int width, uint8_t* rgb) 
 
 bool HasVbmi() { return false; }
 void TakeApart(const uint8_t*, int, uint8_t* const[3]) {}
-void RowOfPlanes(const uint8_t* const[3], const BlockWeights&, int, uint8_t*) {}
+void RowOfPlanes(const uint8_t* const[3], const BlockWeights&, uint8_t*) {}
 void ColumnOfBytes(const uint8_t*, int64_t, const AxisWeights&, int, int, uint8_t*) {}
-void PutTogether(const uint8_t*, int, uint8_t*) {}
 
 #endif
 

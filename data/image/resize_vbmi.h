@@ -1,7 +1,6 @@
-// The first pass of Resizer on CPUs with AVX-512 VBMI: rows are taken apart into planes, and sixteen output
-// pixels of a plane are made at once, their inputs gathered by one byte permutation per four taps. Bytes
-// are those of the other kernels. Internal to data/image. Nothing is read or written outside the given
-// buffers.
+// Resizer's passes on CPUs with AVX-512 VBMI: rows are taken apart into planes, and sixteen output pixels are
+// made at once, the inputs of each plane gathered by one byte permutation per four taps. Bytes are those of
+// the other kernels. Internal to data/image. Nothing is read or written outside the given buffers.
 #pragma once
 
 #include <cstdint>
@@ -29,13 +28,12 @@ bool MakeBlockWeights(const AxisWeights& across, int width, BlockWeights& blocks
 // Planes need room for this many bytes behind their last pixel.
 inline constexpr int kPlaneSlack = 192;
 void TakeApart(const uint8_t* rgb, int pixels, uint8_t* const planes[3]);
-// One row of `width` outputs per plane, plane after plane: out [3, width].
-void RowOfPlanes(const uint8_t* const planes[3], const BlockWeights& blocks, int width, uint8_t* out);
+// One row of outputs: out [width, 3]. May write up to kRowSlack bytes of anything behind them.
+inline constexpr int kRowSlack = 64;
+void RowOfPlanes(const uint8_t* const planes[3], const BlockWeights& blocks, uint8_t* out);
 // ColumnAvx512 (resize_kernels.h) with four rows at a time.
 inline constexpr int kMaxColumnTaps = 256;
 void ColumnOfBytes(const uint8_t* in, int64_t stride, const AxisWeights& down, int i, int bytes,
                    uint8_t* out);
-// [3, width] -> [width, 3].
-void PutTogether(const uint8_t* planes, int width, uint8_t* rgb);
 
 }  // namespace graticule::kernels
