@@ -92,7 +92,7 @@ double StoreRate(const EmbeddingStore& store, double seconds) {
 // The limit: rows of as large a mapped file copied with nothing else to do, in the same order of magnitude of
 // places.
 double CopyRate(const std::string& folder, size_t row_bytes, double seconds) {
-  const auto file = SafetensorsFile::Open(folder + "/whole.safetensors");
+  const auto file = SafetensorsFile::Map(folder + "/whole.safetensors");
   const TensorView& rows = file->at("rows");
   const size_t n = rows.bytes / row_bytes;
   constexpr size_t kBatch = 256;
