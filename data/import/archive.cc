@@ -14,6 +14,12 @@ namespace {
 
 constexpr uint64_t kMaxMember = 256 << 20;
 
+// A tar's end: two blocks of zeros, then zeros up to a whole record. Programs write records of 20 blocks
+// unless told otherwise; GNU tar's -b allows any number, of which more than 1 MiB is not seen.
+constexpr uint64_t kTarBlock = 512, kEndMarker = 2 * kTarBlock, kUsualEnd = 21 * kTarBlock,
+                   kLongestEnd = (1 << 20) + kTarBlock;
+constexpr char kNoEnd[] = "This file was cut short, or slices that follow it are missing; fetch them.";
+
 std::vector<std::unique_ptr<ReadableFile>> OpenAll(const std::vector<std::string>& paths) {
   std::vector<std::unique_ptr<ReadableFile>> files;
   for (const std::string& path : paths) files.push_back(PosixFs().Open(path));
@@ -33,11 +39,24 @@ class JoinedFile final : public ReadableFile {
   }
   uint64_t size() const override { return starts_.back(); }
   int fd() const override { return -1; }
+  // The slice that holds the byte; the last one for the end.
+  size_t SliceAt(uint64_t offset) const {
+    const auto after = std::upper_bound(starts_.begin(), starts_.end() - 1, offset);
+    return static_cast<size_t>(after - starts_.begin()) - 1;
+  }
+  uint64_t start(size_t slice) const { return starts_[slice]; }  // of the one behind the last: the end
+  size_t slices() const { return slices_.size(); }
+  // How many zeros stand from `offset` on, counting no further than `most`.
+  uint64_t Zeros(uint64_t offset, uint64_t most) const {
+    std::vector<uint8_t> bytes(std::min(most, size() - offset));
+    ReadAt(offset, bytes.data(), bytes.size());
+    return static_cast<uint64_t>(
+        std::find_if(bytes.begin(), bytes.end(), [](uint8_t byte) { return byte != 0; }) - bytes.begin());
+  }
   void ReadAt(uint64_t offset, void* out, size_t bytes) const override {
     auto* to = static_cast<uint8_t*>(out);
     while (bytes > 0) {
-      const auto slice =
-          static_cast<size_t>(std::upper_bound(starts_.begin(), starts_.end(), offset) - starts_.begin()) - 1;
+      const size_t slice = SliceAt(offset);
       const size_t part = std::min<uint64_t>(bytes, starts_[slice + 1] - offset);
       slices_[slice]->ReadAt(offset - starts_[slice], to, part);
       to += part;
@@ -53,6 +72,26 @@ class JoinedFile final : public ReadableFile {
 
 }  // namespace
 
+void CheckTarSlices(const std::vector<std::string>& slices) {
+  const JoinedFile file(OpenAll(slices));
+  const auto size_of = [&](size_t i) { return file.start(i + 1) - file.start(i); };
+  size_t longest = 0;
+  for (size_t i = 0; i + 1 < slices.size(); ++i)
+    if (size_of(i) > size_of(longest)) longest = i;
+  for (size_t i = 0; i + 1 < slices.size(); ++i) {
+    if (size_of(i) == size_of(longest)) continue;
+    throw Error(ErrorCode::kData,
+                fmt::format("{} bytes, but {} has {}: all slices but the last are equally long", size_of(i),
+                            BaseName(slices[longest]), size_of(longest)),
+                slices[i], "Its download was probably cut short; fetch it again.");
+  }
+  const uint64_t end = file.size() - std::min(file.size(), kEndMarker);
+  if (file.size() < kEndMarker || file.Zeros(end, kEndMarker) < kEndMarker) {
+    throw Error(ErrorCode::kData, "the tar does not end here with two blocks of zeros", slices.back(),
+                kNoEnd);
+  }
+}
+
 // The joined slices as a seekable stream, in the shape libarchive asks for.
 struct ArchiveReader::State {
   State(std::vector<std::unique_ptr<ReadableFile>> slices, std::string name)
@@ -61,6 +100,8 @@ struct ArchiveReader::State {
   JoinedFile file;
   ReadAhead blocks{file};
   std::string name;
+  std::vector<std::string> paths;  // of the slices, where known
+  ArchiveFormat format = ArchiveFormat::kZip;
   uint64_t at = 0;
   std::string read_error;  // a failed read of ours, to be thrown once libarchive has returned
   archive* reader = nullptr;
@@ -69,6 +110,36 @@ struct ArchiveReader::State {
   [[noreturn]] void Fail(const std::string& what) const {
     throw Error(ErrorCode::kData, read_error.empty() ? what : read_error, name,
                 "The archive is damaged or incomplete; fetch it again.");
+  }
+
+  // A tar's offsets are told within the slice, which is what can be fetched again.
+  [[noreturn]] void FailNear(uint64_t offset, const std::string& what, const std::string& hint) const {
+    if (!read_error.empty()) Fail(read_error);
+    const size_t slice = file.SliceAt(offset);
+    throw Error(ErrorCode::kData, fmt::format("near byte {}: {}", offset - file.start(slice), what),
+                paths.empty() ? name : paths[slice], hint);
+  }
+  // Of the current member; at the end, where one would begin.
+  uint64_t HeaderPosition() const {
+    return static_cast<uint64_t>(std::max<la_int64_t>(0, archive_read_header_position(reader)));
+  }
+  [[noreturn]] void FailDamaged() const {
+    const char* text = archive_error_string(reader);
+    FailNear(format == ArchiveFormat::kTar ? HeaderPosition() : at,
+             fmt::format("damaged: {}", text == nullptr ? "unknown error" : text),
+             "The archive is damaged or incomplete; fetch it again.");
+  }
+  void CheckTarEnd() const {
+    const uint64_t end = std::min(HeaderPosition(), file.size());
+    const uint64_t rest = file.size() - end, zeros = file.Zeros(end, kLongestEnd + 1);
+    if (zeros == rest && rest < kEndMarker) FailNear(end, "the tar ends without two blocks of zeros", kNoEnd);
+    const size_t slice = file.SliceAt(end), further = file.slices() - slice - 1;
+    if (zeros == rest && rest <= (further == 0 ? kLongestEnd : kUsualEnd)) return;
+    FailNear(end,
+             fmt::format(
+                 "zeros where the next member should begin, but {} bytes are left here and {} slices follow",
+                 file.start(slice + 1) - end, further),
+             "This download was probably never finished; fetch this file again and repeat the command.");
   }
 
   static la_ssize_t OnRead(archive* reader, void* self, const void** buffer) {
@@ -108,12 +179,15 @@ struct ArchiveReader::State {
 };
 
 ArchiveReader::ArchiveReader(const std::vector<std::string>& slices, ArchiveFormat format)
-    : ArchiveReader(OpenAll(slices), NameOf(slices), format) {}
+    : ArchiveReader(OpenAll(slices), NameOf(slices), format) {
+  state_->paths = slices;
+}
 
 ArchiveReader::ArchiveReader(std::vector<std::unique_ptr<ReadableFile>> slices, std::string name,
                              ArchiveFormat format)
     : state_(std::make_unique<State>(std::move(slices), std::move(name))) {
   State& state = *state_;
+  state.format = format;
   state.reader = archive_read_new();
   if (format == ArchiveFormat::kZip) {
     archive_read_support_format_zip_seekable(state.reader);
@@ -142,12 +216,11 @@ ArchiveReader::~ArchiveReader() {
 bool ArchiveReader::Next(ArchiveMember& member) {
   while (true) {
     const int status = archive_read_next_header(state_->reader, &state_->entry);
-    if (status == ARCHIVE_EOF) return false;
-    if (status != ARCHIVE_OK && status != ARCHIVE_WARN) {
-      const char* text = archive_error_string(state_->reader);
-      state_->Fail(
-          fmt::format("damaged near byte {}: {}", state_->at, text == nullptr ? "unknown error" : text));
+    if (status == ARCHIVE_EOF) {
+      if (state_->format == ArchiveFormat::kTar) state_->CheckTarEnd();
+      return false;
     }
+    if (status != ARCHIVE_OK && status != ARCHIVE_WARN) state_->FailDamaged();
     if (archive_entry_filetype(state_->entry) != AE_IFREG) continue;
     const char* name = archive_entry_pathname_utf8(state_->entry);
     if (name == nullptr) name = archive_entry_pathname(state_->entry);
@@ -171,11 +244,7 @@ bool ArchiveReader::Read(std::vector<uint8_t>& out, std::string& why) {
     const size_t room = std::clamp<uint64_t>(stated + 1 > old ? stated + 1 - old : 0, 4096, 4 << 20);
     out.resize(old + room);
     const la_ssize_t got = archive_read_data(state_->reader, out.data() + old, room);
-    if (got == ARCHIVE_FATAL) {
-      const char* text = archive_error_string(state_->reader);
-      state_->Fail(
-          fmt::format("damaged near byte {}: {}", state_->at, text == nullptr ? "unknown error" : text));
-    }
+    if (got == ARCHIVE_FATAL) state_->FailDamaged();
     out.resize(old + static_cast<size_t>(std::max<la_ssize_t>(got, 0)));
     if (got < 0) {
       const char* text = archive_error_string(state_->reader);

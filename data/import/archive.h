@@ -3,9 +3,11 @@
 //
 // Zip: the central directory, ZIP64, methods stored and deflate; each member's CRC-32 is verified when it is
 // read. Tar: ustar, GNU long names, pax, base-256 sizes; slices are presented as one stream, their boundaries
-// may fall anywhere. One thread per reader; others read ahead of it (base/read_ahead.h), which takes 9 MiB.
-// Structural damage and failed reads throw Error(kData) naming the archive; damage inside one member is
-// reported by Read, and the next member can still be read.
+// may fall anywhere. A tar ends with two blocks of zeros and what pads its last record: zeros elsewhere,
+// which downloaders leave where they have not written yet, are damage and no end. One thread per reader;
+// others read ahead of it (base/read_ahead.h), which takes 9 MiB. Structural damage and failed reads throw
+// Error(kData) naming the archive, or the slice and its byte; damage inside one member is reported by Read,
+// and the next member can still be read.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +25,10 @@ struct ArchiveMember {
   std::string name;   // full path inside the archive
   uint64_t size = 0;  // of the data, as the archive states it
 };
+
+// Throws Error(kData) naming the slice where these cannot be a whole tar, as a look at sizes and end tells:
+// all but the last must be equally long, and the last must hold the end.
+void CheckTarSlices(const std::vector<std::string>& slices);
 
 class ArchiveReader {
  public:

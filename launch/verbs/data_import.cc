@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "data/import/archive.h"
 #include "launch/verbs/import_command.h"
 
 namespace graticule {
@@ -99,6 +100,8 @@ int ImportOsvMini(const std::vector<std::string>& arguments) {
   return Import(options, import, {JoinPath(root, split + "_mini.csv"), MakeOsv5mLayout}, source, true);
 }
 
+constexpr int kMp16ProSlices = 19;
+
 // The tar, or its slices in their order. What a downloader leaves beside them is none; without one of them
 // the next would be read in the middle of an image.
 std::vector<std::string> Mp16ProSlices(const std::string& root) {
@@ -112,13 +115,17 @@ std::vector<std::string> Mp16ProSlices(const std::string& root) {
     throw Error(ErrorCode::kData, "no mp-16-images00 or mp-16-images.tar here", root,
                 "Name the folder of the download.");
   }
-  if (BaseName(slices.front()) == prefix + ".tar") return {slices.front()};
+  if (BaseName(slices.front()) == prefix + ".tar") {
+    CheckTarSlices({slices.front()});
+    return {slices.front()};
+  }
   for (size_t i = 0; i < slices.size(); ++i) {
     const std::string expected = fmt::format("{}{:02}", prefix, i);
     if (BaseName(slices[i]) != expected)
       throw Error(ErrorCode::kData, fmt::format("slice {} is missing", expected), root,
-                  "Fetch it, or the whole download again.");
+                  fmt::format("Fetch it; {} slices are published.", kMp16ProSlices));
   }
+  CheckTarSlices(slices);
   return slices;
 }
 

@@ -221,7 +221,19 @@ def test_mp16pro(tmp_path):
     assert "mp-16-images07 is missing" in str(run("mp16pro", "--root", root, "--out", tmp_path / "gap", code=3)["error"])
     for k in range(8, 19):
         (root / f"mp-16-images{k:02d}").unlink()
-    assert run("mp16pro", "--root", root, "--out", tmp_path / "cut", code=3)["error"]["code"] == 3
+    cut = run("mp16pro", "--root", root, "--out", tmp_path / "cut", code=3)["error"]
+    assert cut["where"].endswith("mp-16-images06") and "does not end here" in cut["message"]
+    header = whole.index(b"./images/4f_a0_7.jpg")
+    for k in range(19):  # one slice only has its place on the disk
+        put(root / f"mp-16-images{k:02d}", bytes(step) if k == header // step else whole[k * step:(k + 1) * step])
+    slice_of_header = root / f"mp-16-images{header // step:02d}"
+    zeros = run("mp16pro", "--root", root, "--out", tmp_path / "zeros", "--records-per-shard", 2, code=3)["error"]
+    assert zeros["where"] == str(slice_of_header) and zeros["message"].startswith(f"near byte {header % step}: zeros"), zeros
+    put(slice_of_header, bytes(step - 7))
+    short = run("mp16pro", "--root", root, "--out", tmp_path / "short", code=3)["error"]
+    assert short["where"] == str(slice_of_header) and f"{step - 7} bytes" in short["message"] and str(step) in short["message"]
+    put(slice_of_header, whole[header // step * step:(header // step + 1) * step])
+    assert run("mp16pro", "--root", root, "--out", tmp_path / "zeros", "--records-per-shard", 2)["records"] == 4, "goes on once it is fetched"
 
 
 def places365(count, name="{}_a_b_9@N00.jpg"):

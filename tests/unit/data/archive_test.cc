@@ -94,7 +94,9 @@ TEST(Archive, GoesOnBehindADamagedMember) {
     std::string why;
     const bool good = reader.Read(bytes, why);
     EXPECT_EQ(good, i != 21) << member.name << ": " << why;
-    if (good) ASSERT_EQ(bytes, MemberBytes(i));
+    if (good) {
+      ASSERT_EQ(bytes, MemberBytes(i));
+    }
   }
 }
 
@@ -118,6 +120,89 @@ TEST(Archive, AFailedReadEndsItAtTheMemberItHits) {
   // Blocks of 1 MiB: what fails is at most so much before the byte itself.
   EXPECT_LE(read, 42);
   EXPECT_GE(read, 30);
+}
+
+// What reading the whole tar tells, "" when nothing.
+std::string Told(const std::vector<std::string>& slices) {
+  try {
+    ArchiveReader reader(slices, ArchiveFormat::kTar);
+    ArchiveMember member;
+    while (reader.Next(member)) {
+    }
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kData);
+    return error.what();
+  }
+  return "";
+}
+
+void Overwrite(const std::string& path, size_t at, size_t bytes, char with) {
+  std::string text = ReadFileToString(path);
+  text.replace(at, bytes, bytes, with);
+  WriteFileAtomically(PosixFs(), path, text);
+}
+
+TEST(Archive, ZerosThatWereNeverOverwrittenAreNotTheEndOfATar) {
+  for (const bool half : {false, true}) {
+    for (const size_t slice : {0, 3, 6}) {
+      const TemporaryFolder folder;
+      const std::vector<std::string> slices = WriteArchive(folder, ArchiveFormat::kTar);
+      ASSERT_EQ(Told(slices), "");
+      const size_t size = PosixFs().FileSize(slices[slice]), from = half ? size / 3 : 0;
+      Overwrite(slices[slice], from, size - from, 0);
+      const std::string told = Told(slices);
+      EXPECT_NE(told.find(slices[slice] + ": near byte "), told.npos) << told;
+      const size_t at = std::stoul(told.substr(told.find("near byte ") + 10));
+      EXPECT_GE(at, from);
+      EXPECT_LT(at, from + 3'000'000 + 1024) << "the longest member lies between";
+      EXPECT_NE(told.find(std::to_string(6 - slice) + " slices follow"), told.npos) << told;
+    }
+  }
+}
+
+TEST(Archive, ATarEndsWithItsMarkerAndPaddingAlone) {
+  const auto with_more = [](const std::string& more) {
+    const TemporaryFolder folder;
+    std::vector<std::string> slices = WriteArchive(folder, ArchiveFormat::kTar);
+    WriteFileAtomically(PosixFs(), slices.back(), ReadFileToString(slices.back()) + more);
+    return Told(slices);
+  };
+  EXPECT_EQ(with_more(std::string(300 * 512, 0)), "") << "records of more blocks than 20 are legal";
+  for (const std::string& more : {std::string(9000, 0) + "x", std::string("x"), std::string(2 << 20, 0)})
+    EXPECT_NE(with_more(more).find("a.tar.06: near byte"), std::string::npos) << more.size();
+  const TemporaryFolder folder;
+  std::vector<std::string> slices = WriteArchive(folder, ArchiveFormat::kTar);
+  const std::string next = folder / "a.tar.07";
+  WriteFileAtomically(PosixFs(), next, std::string(100'000, 0));
+  slices.push_back(next);
+  EXPECT_NE(Told(slices).find("a.tar.06: near byte"), std::string::npos);
+  slices.pop_back();
+  std::string last = ReadFileToString(slices.back());
+  uint64_t before = 0;
+  for (size_t i = 0; i + 1 < slices.size(); ++i) before += PosixFs().FileSize(slices[i]);
+  last.resize((before + last.find_last_not_of('\0')) / 512 * 512 + 512 - before);  // the members alone
+  WriteFileAtomically(PosixFs(), slices.back(), last);
+  EXPECT_NE(Told(slices).find("without two blocks of zeros"), std::string::npos);
+}
+
+TEST(Archive, SlicesThatAreNoWholeTarAreToldBeforeReading) {
+  const auto told = [](const std::vector<std::string>& slices) {
+    return FailureOf([&] { CheckTarSlices(slices); });
+  };
+  const TemporaryFolder folder;
+  std::vector<std::string> slices = WriteArchive(folder, ArchiveFormat::kTar);
+  CheckTarSlices(slices);
+  const std::string fifth = ReadFileToString(slices[5]);
+  WriteFileAtomically(PosixFs(), slices[5], fifth.substr(0, 1000));
+  const std::string short_one = told(slices);
+  EXPECT_NE(short_one.find("a.tar.05: 1000 bytes, but a.tar.00 has " + std::to_string(fifth.size())),
+            std::string::npos)
+      << short_one;
+  WriteFileAtomically(PosixFs(), slices[5], fifth);
+  slices.pop_back();
+  EXPECT_NE(told(slices).find("a.tar.05: the tar does not end here"), std::string::npos);
+  WriteFileAtomically(PosixFs(), folder / "empty", "");
+  EXPECT_NE(told({folder / "empty"}).find("the tar does not end here"), std::string::npos);
 }
 
 }  // namespace
