@@ -3,6 +3,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <fmt/format.h>
+#include <locale.h>
 
 #include <algorithm>
 #include <utility>
@@ -19,6 +20,24 @@ constexpr uint64_t kMaxMember = 256 << 20;
 constexpr uint64_t kTarBlock = 512, kEndMarker = 2 * kTarBlock, kUsualEnd = 21 * kTarBlock,
                    kLongestEnd = (1 << 20) + kTarBlock;
 constexpr char kNoEnd[] = "This file was cut short, or slices that follow it are missing; fetch them.";
+
+// libarchive turns names into the characters of the locale and gives none where they do not fit, which in the
+// locale of batch jobs (C) is everything beyond ASCII. In this scope the thread's locale is UTF-8.
+class Utf8Names {
+ public:
+  Utf8Names() {
+    static const locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", locale_t{});
+    if (utf8 != locale_t{}) before_ = uselocale(utf8);
+  }
+  ~Utf8Names() {
+    if (before_ != locale_t{}) uselocale(before_);
+  }
+  Utf8Names(const Utf8Names&) = delete;
+  Utf8Names& operator=(const Utf8Names&) = delete;
+
+ private:
+  locale_t before_{};
+};
 
 std::vector<std::unique_ptr<ReadableFile>> OpenAll(const std::vector<std::string>& paths) {
   std::vector<std::unique_ptr<ReadableFile>> files;
@@ -214,6 +233,7 @@ ArchiveReader::~ArchiveReader() {
 }
 
 bool ArchiveReader::Next(ArchiveMember& member) {
+  const Utf8Names scope;
   while (true) {
     const int status = archive_read_next_header(state_->reader, &state_->entry);
     if (status == ARCHIVE_EOF) {

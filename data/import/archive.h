@@ -22,7 +22,9 @@ namespace graticule {
 enum class ArchiveFormat { kZip, kTar };
 
 struct ArchiveMember {
-  std::string name;   // full path inside the archive
+  // Full path inside the archive: UTF-8, or as stored where the archive does not say what it is; empty where
+  // the stored name is not what the archive says.
+  std::string name;
   uint64_t size = 0;  // of the data, as the archive states it
 };
 

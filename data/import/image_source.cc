@@ -58,6 +58,11 @@ class ArchiveSource final : public ImageSource {
         continue;
       }
       member_ = next_member_++;
+      if (member.name.empty()) {
+        report.Count("member_without_name",
+                     fmt::format("{}, member {}", BaseName(archives_[archive_][0]), member_));
+        continue;
+      }
       if (IsHidden(member.name)) continue;
       if (!HasJpegName(member.name)) {
         report.Count("not_a_jpeg_name", member.name);

@@ -38,6 +38,7 @@ const char* Explain(const std::string& reason) {
       {"too_small", "images at or below the size of a placeholder"},
       {"placeholder", "known \"photo unavailable\" pictures"},
       {"identical_bytes", "images with the same bytes as an earlier one"},
+      {"member_without_name", "archive members whose name is not readable"},
       {"not_a_jpeg_name", "files that are not named .jpg or .jpeg"},
       {"truncated", "images cut short (kept, flagged)"},
       {"bad_value", "values that cannot be read (kept as missing)"},

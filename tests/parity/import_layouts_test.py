@@ -236,6 +236,50 @@ def test_mp16pro(tmp_path):
     assert run("mp16pro", "--root", root, "--out", tmp_path / "zeros", "--records-per-shard", 2)["records"] == 4, "goes on once it is fetched"
 
 
+def without_utf8_flag(data):
+    """A zip whose flags no longer say that its names are UTF-8 (local and central headers)."""
+    data = bytearray(data)
+    for signature, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        at = data.find(signature)
+        while at >= 0:
+            data[at + flags + 1] &= ~8
+            at = data.find(signature, at + 4)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_names_beyond_ascii_are_read_in_every_locale(tmp_path, monkeypatch, locale):
+    monkeypatch.setenv("LC_ALL", locale)
+    header, rows = places365(4, "日本 é{}.jpg")
+    for kind in ("said", "unsaid", "wrong"):
+        root = tmp_path / kind
+        write_csv(root / "im2gps3k_places365.csv", header, rows)
+        with zipfile.ZipFile(root / "im2gps3ktest.zip", "w") as archive:
+            for k in range(4):
+                archive.writestr(f"ö/日本 é{1000 + k}.jpg", jpeg(k))
+        zipped = (root / "im2gps3ktest.zip").read_bytes()
+        if kind == "unsaid":
+            zipped = without_utf8_flag(zipped)
+        if kind == "wrong":  # says UTF-8 and is not
+            zipped = zipped.replace("é1002".encode(), b"\xe9\xe91002")
+        put(root / "im2gps3ktest.zip", zipped)
+        result = run("im2gps3k", "--root", root, "--out", tmp_path / f"{kind}_out")
+        if kind == "wrong":
+            assert result["records"] == 3 and result["reasons"] == {"member_without_name": 1, "row_without_file": 1, "unexpected_row_count": 1}
+            assert result["report"]["reasons"]["member_without_name"]["first"] == ["im2gps3ktest.zip, member 2"]
+        else:
+            assert result["records"] == 4 and result["reasons"] == {"unexpected_row_count": 1}
+    for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        root = tmp_path / f"tar{form}"
+        write_csv(root / "metadata/MP16_Pro_filtered.csv", ["IMG_ID", "LAT", "LON", "country"], [[f"4f_a0_é{k}.jpg", 1, 2, "France"] for k in range(2)])
+        with tarfile.open(root / "mp-16-images.tar", "w", format=form) as archive:
+            for k in range(2):
+                info, data = tarfile.TarInfo(f"./images/4f_a0_é{k}.jpg"), jpeg(k, (300, 240))
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+        assert run("mp16pro", "--root", root, "--out", tmp_path / f"tar{form}_out")["records"] == 2
+
+
 def places365(count, name="{}_a_b_9@N00.jpg"):
     return ["IMG_ID", "AUTHOR", "LAT", "LON", *SCENES], [[name.format(1000 + k), "9@N00", 10 + k % 60, 20 + k % 150, 1, 2, 3, .1, .8, .1]
                                                          for k in range(count)]
