@@ -1,8 +1,8 @@
 // Where an import's images come from, one after the other: zips, a sliced tar, or files of a folder.
 //
 // Of archives only members whose names end in .jpg or .jpeg are offered; the others are counted
-// (not_a_jpeg_name, member_without_name), except hidden files and __MACOSX folders. A saved place is one of two: before the
-// file that Next returned last, or behind it. One thread.
+// (not_a_jpeg_name, member_without_name), except hidden files and __MACOSX folders. A saved place is one of
+// two: before the file that Next returned last, or behind it. One thread.
 #pragma once
 
 #include <cstdint>

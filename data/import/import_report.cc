@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -11,7 +12,7 @@ namespace {
 
 constexpr size_t kFirst = 20;
 
-// How each reason reads in the text report.
+// How each reason and share reads in the text report.
 const char* Explain(const std::string& reason) {
   static const std::map<std::string, const char*> kTexts = {
       {"row_without_file", "rows without an image"},
@@ -30,6 +31,8 @@ const char* Explain(const std::string& reason) {
       {"damaged_member", "archive members that do not match their checksum"},
       {"record_without_image", "records whose image is not there (kept)"},
       {"other_format", "images in another format than JPEG"},
+      {"row_of_another_part", "rows whose image is in none of the archives that were read"},
+      {"absent_file", "published archives that are not here"},
       {"unexpected_row_count", "tables that are not as long as the published one"},
       {"filtered_country", "records of other countries"},
       {"filtered_box", "records outside the bounding box"},
@@ -47,6 +50,7 @@ const char* Explain(const std::string& reason) {
       {"refused_description", "descriptions whose writer saw no image (record kept without text)"},
       {"view_away_from_its_place", "views placed more than a metre from the first of their place"},
       {"place_without_four_views", "places that do not have four rows"},
+      {"consecutive_within_25km", "of consecutive records lie within 25 km of each other"},
       {"place_from_exif", "records placed by their EXIF position (kept)"},
   };
   const auto found = kTexts.find(reason);
@@ -69,6 +73,37 @@ void ImportReport::Add(const ImportReport& other) {
     }
   }
   for (const auto& [name, value] : other.totals_) totals_[name] = value;
+  for (const auto& [name, value] : other.shares_) shares_[name] = value;
+}
+
+void ImportReport::CompareRows(int64_t rows, int64_t published) {
+  SetTotal("rows of the published table", published);
+  if (rows != published) Count("unexpected_row_count", fmt::format("{} rows instead of {}", rows, published));
+}
+
+void ImportReport::CompareFiles(const std::string& unit, const std::vector<std::string>& expected,
+                                const std::vector<std::string>& found) {
+  const auto absent = [&](size_t i) {
+    return i < expected.size() && std::find(found.begin(), found.end(), expected[i]) == found.end();
+  };
+  std::string names;
+  int64_t count = 0;
+  for (size_t begin = 0; begin < expected.size(); ++begin) {
+    if (!absent(begin)) continue;
+    size_t last = begin;
+    while (absent(last + 1)) ++last;
+    names += " " + expected[begin];
+    if (last > begin) names += (last > begin + 1 ? "-" : " ") + expected[last];
+    count += static_cast<int64_t>(last - begin + 1);
+    begin = last;
+  }
+  const auto here = static_cast<int64_t>(expected.size()) - count;
+  SetTotal(unit, here);
+  SetTotal(unit + " expected", static_cast<int64_t>(expected.size()));
+  if (count == 0) return;
+  // One line, however many they are: its names are what is fetched next.
+  reasons_["absent_file"] = {count,
+                             {fmt::format("{} of {} {}; absent:{}", here, expected.size(), unit, names)}};
 }
 
 int64_t ImportReport::count(const std::string& reason) const {
@@ -77,7 +112,7 @@ int64_t ImportReport::count(const std::string& reason) const {
 }
 
 std::string ImportReport::ToJson() const {
-  nlohmann::json out = {{"totals", totals_}, {"reasons", nlohmann::json::object()}};
+  nlohmann::json out = {{"totals", totals_}, {"shares", shares_}, {"reasons", nlohmann::json::object()}};
   for (const auto& [name, reason] : reasons_) {
     out["reasons"][name] = {{"count", reason.count}, {"first", reason.first}, {"meaning", Explain(name)}};
   }
@@ -88,6 +123,7 @@ ImportReport ImportReport::FromJson(const std::string& text) {
   const nlohmann::json in = nlohmann::json::parse(text);
   ImportReport report;
   report.totals_ = in.at("totals").get<std::map<std::string, int64_t>>();
+  report.shares_ = in.value("shares", report.shares_);
   for (const auto& [name, reason] : in.at("reasons").items()) {
     report.reasons_[name] = {reason.at("count"), reason.at("first").get<std::vector<std::string>>()};
   }
@@ -97,12 +133,14 @@ ImportReport ImportReport::FromJson(const std::string& text) {
 std::string ImportReport::ToText() const {
   std::string out;
   for (const auto& [name, value] : totals_) out += fmt::format("{:>12}  {}\n", value, name);
+  for (const auto& [name, value] : shares_)
+    out += fmt::format("{:>10.1f} %  {}\n", 100 * value, Explain(name));
   for (const auto& [name, reason] : reasons_) {
     out += fmt::format("{:>12}  {}\n", reason.count, Explain(name));
     for (size_t i = 0; i < std::min<size_t>(3, reason.first.size()); ++i) {
       out += fmt::format("{:>12}    {}\n", "", reason.first[i]);
     }
-    if (reason.count > 3) out += fmt::format("{:>12}    ...\n", "");
+    if (reason.first.size() > 3) out += fmt::format("{:>12}    ...\n", "");
   }
   return out;
 }

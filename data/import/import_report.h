@@ -1,4 +1,5 @@
-// What an import kept and what it left out, and why: a count per reason with the first offenders named.
+// What an import kept and what it left out, and why: a count per reason with the first offenders named, and
+// what was found beside what was published.
 // Written beside the dataset as import_report.json and .txt. One thread.
 #pragma once
 
@@ -19,6 +20,13 @@ class ImportReport {
   void Add(const ImportReport& other);  // its counts and totals on top
   int64_t count(const std::string& reason) const;
   void SetTotal(const std::string& name, int64_t value) { totals_[name] = value; }
+  void SetShare(const std::string& name, double value) { shares_[name] = value; }
+  // What was found beside what was published. A difference is counted, not refused: people fetch parts.
+  void CompareRows(int64_t rows, int64_t published);
+  // unit: "zips". expected: names of the published files that are wanted, in order; found: those that are
+  // here.
+  void CompareFiles(const std::string& unit, const std::vector<std::string>& expected,
+                    const std::vector<std::string>& found);
 
   std::string ToJson() const;
   static ImportReport FromJson(const std::string& text);  // for the journal of an interrupted import
@@ -31,7 +39,8 @@ class ImportReport {
     std::vector<std::string> first;
   };
   std::map<std::string, Reason> reasons_;
-  std::map<std::string, int64_t> totals_;  // "records", "rows", "files"
+  std::map<std::string, int64_t> totals_;  // "records", "rows", "zips"
+  std::map<std::string, double> shares_;   // 0..1
 };
 
 }  // namespace graticule

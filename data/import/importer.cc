@@ -239,9 +239,13 @@ void Import::Take(const ImageFile& file, DatasetWriter& writer) {
 
 void Import::CountLeftOvers() {
   if (rows_ != nullptr && options_.max_records == 0) {
-    rows_->ForEachUnused([&](const std::string& id, int64_t row) {
-      report_.Count("row_without_file", fmt::format("{} (row {})", id, row));
-    });
+    if (options_.part_of_images) {
+      if (rows_->unused() > 0) report_.CountMany("row_of_another_part", rows_->unused());
+    } else {
+      rows_->ForEachUnused([&](const std::string& id, int64_t row) {
+        report_.Count("row_without_file", fmt::format("{} (row {})", id, row));
+      });
+    }
     if (!options_.list_below.empty()) {
       for (const std::string& name : ListFilesBelow(options_.list_below)) {
         if (HasJpegName(name) && !rows_->Has(name) && !rows_->Refused(name))
@@ -278,6 +282,7 @@ ImportResult Import::Run() {
   if (writer.size() > 0) manifest = writer.Finish();
   CountLeftOvers();
   report_.SetTotal("records", writer.size());
+  report_.SetShare("consecutive_within_25km", manifest.consecutive_within_25km);
   if (rows_ != nullptr) report_.SetTotal("rows", rows_->size());
   if (writer.size() == 0) {
     throw Error(ErrorCode::kData, "no record is left to write:\n" + report_.ToText(), options_.out,

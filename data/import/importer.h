@@ -3,9 +3,9 @@
 // shard.
 //
 // Whatever is left out is counted with its reason. Memory: 24 B per row of each table, the dictionaries, one
-// shard's columns, about 70 B per record, and 9 MiB of blocks for each of an archive and a shard being hashed.
-// The caller's thread takes and writes the records; others read archives ahead (base/read_ahead.h) and seal
-// full shards (data/shard/dataset_writer.h). Errors: kData.
+// shard's columns, about 70 B per record, and 9 MiB of blocks for each of an archive and a shard being
+// hashed. The caller's thread takes and writes the records; others read archives ahead (base/read_ahead.h)
+// and seal full shards (data/shard/dataset_writer.h). Errors: kData.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,8 @@ struct ImportOptions {
   bool drop_placeholders = false;      // leave out the known "photo unavailable" picture
   bool place_from_exif = false;        // where the table has none
   RecordFilterOptions filter;
-  std::string list_below;  // count the JPEGs below this folder that the table does not name
+  bool part_of_images = false;  // rows without an image are no news: theirs may lie in archives not read
+  std::string list_below;       // count the JPEGs below this folder that the table does not name
   std::function<void(const ImportProgress&)> progress;
 };
 

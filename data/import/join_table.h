@@ -5,6 +5,7 @@
 // rows as used, so that rows nobody asked for can be listed. One thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -42,6 +43,7 @@ class JoinTable {
   bool Has(std::string_view id) const { return Locate(key_(id), nullptr) != nullptr; }
   // The id's row is there, but Visit left it out (and counted why).
   bool Refused(std::string_view id) const;
+  int64_t unused() const { return std::count(used_.begin(), used_.end(), false); }
   // Ids in the order of the table.
   void ForEachUnused(const std::function<void(const std::string& id, int64_t row)>& call) const;
   void ForEach(const std::function<void(const std::string& id, int64_t row)>& call) const;

@@ -155,9 +155,7 @@ std::string Street360ToCsv(const std::vector<XlsxRow>& sheet, const std::string&
   for (const auto& [index, count] : views) {
     if (count != kViews) report.Count("place_without_four_views", fmt::format("{:06}: {}", index, count));
   }
-  report.SetTotal("rows of the published table", Street360Rows(split));
-  if (rows != Street360Rows(split))
-    report.Count("unexpected_row_count", fmt::format("{} rows instead of {}", rows, Street360Rows(split)));
+  report.CompareRows(rows, Street360Rows(split));
   return csv;
 }
 

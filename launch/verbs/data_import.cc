@@ -38,6 +38,29 @@ std::function<bool(int64_t)> ParseNumbers(const std::string& text) {
   };
 }
 
+struct Osv5mSplit {
+  const char* name;
+  int64_t rows;
+  int zips;
+};
+// As published (Hugging Face, osv5m/osv5m).
+constexpr Osv5mSplit kOsv5mSplits[] = {{"train", 4'894'685, 98}, {"test", 210'122, 5}};
+
+// What of the published split is here, of the zips `wanted`; none where the images were extracted.
+void CompareOsv5m(const std::string& split, const std::function<bool(int64_t)>& wanted,
+                  const std::vector<std::string>& zips, int64_t rows, ImportReport& report) {
+  for (const Osv5mSplit& published : kOsv5mSplits) {
+    if (published.name != split) continue;
+    report.CompareRows(rows + report.count("bad_coordinates"), published.rows);
+    if (zips.empty()) continue;
+    std::vector<std::string> expected, found;
+    for (int i = 0; i < published.zips; ++i)
+      if (wanted(i)) expected.push_back(fmt::format("{:02}.zip", i));
+    for (const std::string& zip : zips) found.push_back(BaseName(zip));
+    report.CompareFiles("zips of " + split, expected, found);
+  }
+}
+
 int ImportOsv5m(const std::vector<std::string>& arguments) {
   Options options(
       "graticule data import osv5m --root DIR --out DIR [options]",
@@ -76,7 +99,10 @@ int ImportOsv5m(const std::vector<std::string>& arguments) {
     if (names.empty()) throw Error(ErrorCode::kData, "holds neither NN.zip nor extracted images", folder);
     return MakeFileSource(folder, std::move(names));
   };
-  return Import(options, import, {csv, MakeOsv5mLayout}, source, false);
+  ImportTable table{csv, MakeOsv5mLayout};
+  table.check = [&](int64_t rows, ImportReport& report) { CompareOsv5m(split, wanted, zips, rows, report); };
+  import.part_of_images = options.Has("zips");
+  return Import(options, import, table, source, false);
 }
 
 int ImportOsvMini(const std::vector<std::string>& arguments) {
@@ -152,9 +178,14 @@ int ImportMp16Pro(const std::vector<std::string>& arguments) {
   if (!PosixFs().Exists(csv)) csv = JoinPath(root, "metadata/MP16_Pro_places365.csv");
   if (options.Has("csv")) csv = options.Get<std::string>("csv");
   const bool keep = options.Get<bool>("keep-without-country");
+  ImportTable table{csv, [keep](const CsvReader& opened) { return MakeMp16ProLayout(opened, keep); }};
+  // No count of rows: those of the card and of the paper differ, and both tables are in use.
+  table.check = [&](int64_t, ImportReport& report) {
+    report.SetTotal("slices", std::ssize(slices));
+    report.SetTotal("slices published", kMp16ProSlices);
+  };
   return Import(
-      options, import, {csv, [keep](const CsvReader& table) { return MakeMp16ProLayout(table, keep); }},
-      [&](const std::vector<std::string>&) { return MakeTarSource(slices); }, false);
+      options, import, table, [&](const std::vector<std::string>&) { return MakeTarSource(slices); }, false);
 }
 
 int ImportFolder(const std::vector<std::string>& arguments) {

@@ -49,7 +49,6 @@ std::string FindTable(const std::string& root, const Benchmark& benchmark) {
 
 // Two published mix-ups are refused: the table of the other YFCC set, and swapped coordinates.
 void CheckTable(const Benchmark& benchmark, const std::string& path, int64_t rows, ImportReport& report) {
-  report.SetTotal("rows of the published table", benchmark.rows);
   const int64_t yfcc4k = 4'536, yfcc26k = 25'600;
   const std::string name = benchmark.name;
   if ((name == "yfcc4k" && rows == yfcc26k) || (name == "yfcc26k" && rows == yfcc4k)) {
@@ -63,8 +62,7 @@ void CheckTable(const Benchmark& benchmark, const std::string& path, int64_t row
     throw Error(ErrorCode::kData, fmt::format("{} of {} rows have impossible coordinates", bad, rows + bad),
                 path, "A table of 2018 has LAT and LON swapped; use the corrected one.");
   }
-  if (rows + bad != benchmark.rows)
-    report.Count("unexpected_row_count", fmt::format("{} rows instead of {}", rows + bad, benchmark.rows));
+  report.CompareRows(rows + bad, benchmark.rows);
 }
 
 // Images of a zip in the root, else files below the named folder or the root.

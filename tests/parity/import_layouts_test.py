@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import resource
+import shutil
 import subprocess
 import tarfile
 import zipfile
@@ -113,8 +114,12 @@ def test_osv5m(osv, tmp_path):
     result = run("osv5m", "--root", osv, "--out", tmp_path / "out")
     assert result["records"] == 7
     assert result["reasons"] == {"bad_coordinates": 1, "row_with_repeated_id": 1, "row_without_file": 1, "file_without_row": 1,
-                                 "not_a_jpeg_name": 1, "damaged_member": 1, "undecodable": 1, "truncated": 1}
+                                 "not_a_jpeg_name": 1, "damaged_member": 1, "undecodable": 1, "truncated": 1, "unexpected_row_count": 1, "absent_file": 96}
+    assert result["report"]["reasons"]["absent_file"]["first"] == ["2 of 98 zips of train; absent: 02.zip-97.zip"]
+    assert result["report"]["totals"]["rows of the published table"] == 4894685
     out = tmp_path / "out"
+    # Records 0 to 6 lie a degree apart and more, along a line; see osv.
+    assert result["report"]["shares"] == {"consecutive_within_25km": 0} == json.loads((out / "import_report.json").read_text())["shares"]
     assert column(out, "/id/u64").tolist() == [10**14 + k for k in (0, 1, 2, 4, 5, 7, 9)]
     assert column(out, "/adm/country_iso").tolist() == [554, 516, 516, 554, 554, 554, 554]
     assert column(out, "/time/captured_ms").tolist()[3] == -2**63 and column(out, "/time/month").tolist()[:4] == [6, 6, 6, 0]
@@ -164,6 +169,30 @@ def test_filters_decide_before_images_are_read(osv, tmp_path):
     assert "undecodable" not in run("osv5m", "--root", osv, "--out", tmp_path / "na", "--countries", "NA")["reasons"]
 
 
+def test_osv5m_tells_which_published_zips_are_absent(osv, tmp_path):
+    def absent(*words):
+        report = run("osv5m", "--root", osv, "--out", tmp_path / "out", *words)["report"]
+        shutil.rmtree(tmp_path / "out")
+        return report["reasons"].get("absent_file", {"first": [None]})["first"][0], report["reasons"]
+    for k in range(2, 98):
+        if k not in (7, 31, 40, 41, 42, 97):
+            with zipfile.ZipFile(osv / f"images/train/{k:02d}.zip", "w") as archive:
+                archive.writestr(f"{k:02d}/readme.txt", b"x")
+    line, reasons = absent()
+    assert line == "92 of 98 zips of train; absent: 07.zip 31.zip 40.zip-42.zip 97.zip" and reasons["row_without_file"]["count"] == 1
+    line, reasons = absent("--zips", "01-09")
+    assert line == "8 of 9 zips of train; absent: 07.zip" and "row_without_file" not in reasons
+    line, reasons = absent("--zips", "00,01")
+    assert line is None and reasons["row_of_another_part"]["count"] == 1, "what was asked for is here"
+    assert "row_of_another_part" not in absent("--max-records", "3")[1]
+    for k in (7, 31, 40, 41, 42, 97):
+        with zipfile.ZipFile(osv / f"images/train/{k:02d}.zip", "w") as archive:
+            archive.writestr(f"{k:02d}/readme.txt", b"x")
+    assert absent()[0] is None
+    done = subprocess.run([PROGRAM, "data", "import", "osv5m", "--root", osv, "--zips", "1,98", "--out", tmp_path / "text"], capture_output=True, text=True)
+    assert done.returncode == 0 and " of consecutive records lie within 25 km" in done.stdout and "           1  zips of train expected" in done.stdout
+
+
 def test_osv_mini(tmp_path):
     root = tmp_path / "mini"
     header = [c for c in OSV_HEADER if not c.startswith("quadtree") or c == "quadtree_10_1000"]
@@ -208,6 +237,8 @@ def test_mp16pro(tmp_path):
     result = run("mp16pro", "--root", root, "--out", tmp_path / "out")
     assert result["records"] == 4
     assert result["reasons"] == {"no_country": 1, "bad_coordinates": 2, "too_small": 1, "identical_bytes": 1, "file_without_row": 1}
+    assert result["report"]["totals"]["slices"] == result["report"]["totals"]["slices published"] == 19
+    assert result["report"]["shares"] == {"consecutive_within_25km": 1}, "all at one place"
     assert column(tmp_path / "out", "/adm/country_iso").tolist() == [756, 516, 756, 756]
     assert run("mp16pro", "--root", root, "--out", tmp_path / "all", "--keep-without-country")["records"] == 5
     put(root / "mp-16-images05.aria2", whole[:100])  # what a downloader leaves behind is no slice

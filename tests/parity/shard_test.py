@@ -144,7 +144,7 @@ def test_osv5m_images_and_columns(osv):
 def test_osv5m_report(osv):
     reasons = json.loads((osv[0] / "out" / "import_report.json").read_text())["reasons"]
     assert {name: reason["count"] for name, reason in reasons.items()} == {
-        "row_without_file": 1, "file_without_row": 1, "not_a_jpeg_name": 1}
+        "row_without_file": 1, "file_without_row": 1, "not_a_jpeg_name": 1, "unexpected_row_count": 1, "absent_file": 96}
     assert reasons["file_without_row"]["first"] == ["99999.jpg"]
 
 

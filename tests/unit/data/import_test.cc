@@ -108,11 +108,18 @@ TEST(Import, GoesOnWhereItWasInterrupted) {
   const TemporaryFolder folder;
   const std::string in = folder / "in";
   std::string table = "image,lat,lon\n";
+  int kept = 0, near = 0, latitude_before = -1;
   for (int i = 0; i < 30; ++i) {
     const std::string name = "p" + std::to_string(i) + ".jpg";
+    const int latitude = i / 3;  // three at each place, a degree between places
+    if (i % 7 != 3 && i % 5 != 2) {
+      ++kept;
+      near += latitude == latitude_before;
+      latitude_before = latitude;
+    }
     if (i % 7 != 3)
       WriteBytes(in + "/" + name, i % 5 == 2 ? std::vector<uint8_t>{1} : MakeJpeg(20 + i, 20, {}, i));
-    table += name + "," + std::to_string(i) + ",5\n";
+    table += name + "," + std::to_string(latitude) + ",5\n";
   }
   WriteFileAtomically(PosixFs(), in + "/t.csv", table);
   ImportOptions options;
@@ -121,6 +128,9 @@ TEST(Import, GoesOnWhereItWasInterrupted) {
   options.drop_identical = true;
   options.out = folder / "whole";
   const ImportResult whole = ImportPhotos(in, options);
+  EXPECT_DOUBLE_EQ(
+      nlohmann::json::parse(whole.report.ToJson())["shares"]["consecutive_within_25km"].get<double>(),
+      static_cast<double>(near) / (kept - 1));
   ASSERT_GE(whole.manifest.shards.size(), 4u);
 
   options.out = folder / "parts";
