@@ -25,7 +25,7 @@ class BenchmarkLayout final : public Layout {
   }
   std::string Id(const Fields& fields) const override { return fields[id_]; }
   bool Scan(const CsvRow& row, Dictionaries& dictionaries, ImportReport& report) const override {
-    if (!ScanPlace(row, lat_, lon_, row.fields[id_], report)) return false;
+    if (!ScanPlace(row, lat_, lon_, row.fields[id_], report, kTestSetPlace)) return false;
     InternAll(named_, row.fields, dictionaries, nullptr);
     return true;
   }

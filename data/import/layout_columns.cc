@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "data/country.h"
 
@@ -85,10 +86,15 @@ int MonthOf(int64_t captured_ms) {
   return static_cast<int>(static_cast<unsigned>(year_month_day(day).month()));
 }
 
-bool ScanPlace(const CsvRow& row, size_t lat, size_t lon, const std::string& id, ImportReport& report) {
-  if (ToPlace(row.fields[lat], row.fields[lon])) return true;
+bool ScanPlace(const CsvRow& row, size_t lat, size_t lon, const std::string& id, ImportReport& report,
+               PlaceRule rule) {
+  const std::optional<LatLon> place = ToPlace(row.fields[lat], row.fields[lon]);
+  const bool origin = place == LatLon{0, 0};
+  if (place && std::abs(*ToDouble(row.fields[lon])) <= rule.max_lon && (rule.origin || !origin)) return true;
   report.Count("bad_coordinates",
-               fmt::format("line {}, id {}: \"{}\", \"{}\"", row.line, id, row.fields[lat], row.fields[lon]));
+               fmt::format("line {}, id {}: {}", row.line, id,
+                           origin ? "exactly (0, 0)"
+                                  : fmt::format("\"{}\", \"{}\"", row.fields[lat], row.fields[lon])));
   return false;
 }
 

@@ -48,7 +48,16 @@ void SetDigits(std::string_view text, RecordRow& out);  // the numeric id, where
 // platform: "mapillary", "flickr", "kartaview": authors are comparable across datasets.
 void SetAuthor(std::string_view platform, std::string_view author, RecordRow& out);
 int MonthOf(int64_t captured_ms);  // in UTC, 1..12
+// What is a place in a table. People write longitudes up to 360 too; published tables do not, so that there
+// such a value is a slip. Exactly (0, 0), in the sea, is how devices and programs write that they know no
+// place; the published test sets keep such rows, because they are part of the denominator.
+struct PlaceRule {
+  double max_lon = 360;
+  bool origin = true;
+};
+inline constexpr PlaceRule kTestSetPlace{180, true}, kPublishedPlace{180, false};
 // False, and counted, when the two fields are no place.
-bool ScanPlace(const CsvRow& row, size_t lat, size_t lon, const std::string& id, ImportReport& report);
+bool ScanPlace(const CsvRow& row, size_t lat, size_t lon, const std::string& id, ImportReport& report,
+               PlaceRule rule = {});
 
 }  // namespace graticule

@@ -1,6 +1,4 @@
 // MP16-Pro's tables: the filtered one and the full one, which differ in how they write ids.
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "data/import/layout_columns.h"
@@ -35,13 +33,7 @@ class Mp16ProLayout final : public Layout {
   }
   std::string Id(const Fields& fields) const override { return fields[id_]; }
   bool Scan(const CsvRow& row, Dictionaries& dictionaries, ImportReport& report) const override {
-    if (!ScanPlace(row, lat_, lon_, row.fields[id_], report)) return false;
-    const std::optional<LatLon> place = ToPlace(row.fields[lat_], row.fields[lon_]);
-    if (place->lat_deg == 0 && place->lon_deg == 0) {
-      report.Count("bad_coordinates",
-                   fmt::format("line {}, id {}: exactly (0, 0)", row.line, row.fields[id_]));
-      return false;
-    }
+    if (!ScanPlace(row, lat_, lon_, row.fields[id_], report, kPublishedPlace)) return false;
     if (!keep_without_country_ && NoCountry(row.fields)) {
       report.Count("no_country", row.fields[id_]);
       return false;

@@ -37,7 +37,7 @@ class Osv5mLayout final : public Layout {
   std::string Key(std::string_view id) const override { return Stem(id); }
   std::string Id(const Fields& fields) const override { return fields[id_]; }
   bool Scan(const CsvRow& row, Dictionaries& dictionaries, ImportReport& report) const override {
-    if (!ScanPlace(row, lat_, lon_, row.fields[id_], report)) return false;
+    if (!ScanPlace(row, lat_, lon_, row.fields[id_], report, kPublishedPlace)) return false;
     InternAll(named_, row.fields, dictionaries, nullptr);
     return true;
   }

@@ -113,7 +113,7 @@ class CommonLayout final : public UuidLayout {
     return fmt::format("{}|{}|{}", fields[uuid_], FieldAt(fields, source_), FieldAt(fields, original_));
   }
   bool Scan(const CsvRow& row, Dictionaries&, ImportReport& report) const override {
-    return ScanPlace(row, lat_, lon_, row.fields[uuid_], report);
+    return ScanPlace(row, lat_, lon_, row.fields[uuid_], report, kPublishedPlace);
   }
   void Map(const Fields& fields, Dictionaries&, ImportReport& report, RecordRow& out) const override {
     const std::string& uuid = fields[uuid_];

@@ -81,14 +81,38 @@ TEST(Osv5mLayout, ReadsNamibiaAndLeavesOutImpossiblePlaces) {
   const Mapped m = MapAll(
       "id,latitude,longitude,country,unique_country\n1,-22.5,17.0,NA,NA\n2,-22.5,17.1,NMB,NA\n3,91,0,FR,"
       "FR\n4,,,FR,FR\n"
-      "5,10,200,FR,FR\n6,x,1,FR,FR\n7,inf,1,FR,FR\n",
+      "5,10,-180,FR,FR\n6,x,1,FR,FR\n7,inf,1,FR,FR\n8,10,181,FR,FR\n9,0.0,0,FR,FR\n10,0,1,FR,FR\n"
+      "11,10,-180.001,FR,FR\n",
       MakeOsv5mLayout);
-  ASSERT_EQ(m.rows.size(), 3u);
+  ASSERT_EQ(m.rows.size(), 4u);
   EXPECT_EQ(m.rows[0].Int(Col::kCountryIso), 516);
   EXPECT_EQ(m.rows[1].Int(Col::kCountryIso), 516);
   EXPECT_EQ(m.Name("country", 0, Col::kCountry), "NA");
-  EXPECT_EQ(m.rows[2].Float(Col::kLon), -160);  // 200 degrees east
-  EXPECT_EQ(m.report.count("bad_coordinates"), 4);
+  EXPECT_EQ(m.rows[2].Float(Col::kLon), -180);
+  EXPECT_EQ(m.rows[3].Float(Col::kLon), 1);
+  EXPECT_EQ(m.report.count("bad_coordinates"), 7);
+}
+
+TEST(Layout, OnlyTablesOfOnesOwnCountLongitudesTo360AndOnlyTestSetsKeepTheOrigin) {
+  const auto kept = [](const char* header, const char* rest, const auto& make) {
+    std::vector<std::pair<double, double>> places;
+    std::string table = header;
+    for (const char* place : {"10,200", "0,0", "-0.0,0.0", "0,360", "10,20"})
+      table += std::string("a,") + place + rest;
+    for (const RecordRow& row : MapAll(table, make).rows)
+      places.emplace_back(row.Float(Col::kLat), row.Float(Col::kLon));
+    return places;
+  };
+  using Places = std::vector<std::pair<double, double>>;
+  EXPECT_EQ(kept("image,lat,lon\n", "\n", [](const CsvReader& csv) { return MakeFolderLayout(csv, false); }),
+            (Places{{10, -160}, {0, 0}, {0, 0}, {0, 0}, {10, 20}}));
+  EXPECT_EQ(
+      kept("IMG_ID,LAT,LON\n", "\n", [](const CsvReader& csv) { return MakeBenchmarkLayout(csv, false); }),
+      (Places{{0, 0}, {0, 0}, {10, 20}}));
+  EXPECT_EQ(kept("IMG_ID,LAT,LON,country\n", ",France\n",
+                 [](const CsvReader& csv) { return MakeMp16ProLayout(csv, false); }),
+            (Places{{10, 20}}));
+  EXPECT_EQ(kept("uuid,lat,lon\n", "\n", MakeStreetscapesLayout), (Places{{10, 20}}));
 }
 
 TEST(Osv5mLayout, CountsValuesItCannotRead) {
