@@ -44,6 +44,11 @@ size_t ScanQuoted(std::string_view text, size_t at, bool at_end, std::string& fi
   }
 }
 
+void Recode(std::vector<std::string>& fields) {
+  for (std::string& field : fields)
+    if (!IsUtf8(field)) field = FromLatin1(field);
+}
+
 }  // namespace
 
 size_t ScanCsvRecord(std::string_view text, bool at_end, std::vector<std::string>& fields,
@@ -89,8 +94,6 @@ CsvReader::CsvReader(std::unique_ptr<ReadableFile> file, std::string name, CsvOp
   CsvRow row;
   Fill();
   if (buffer_.starts_with("\xEF\xBB\xBF")) cursor_ = 3;
-  if (buffer_.starts_with("\xFF\xFE") || buffer_.starts_with("\xFE\xFF"))
-    throw Error(ErrorCode::kData, "the table is UTF-16", name_, "Save it as UTF-8.");
   if (!options.header.empty()) {
     header_ = std::move(options.header);
     return;
@@ -131,7 +134,22 @@ bool CsvReader::Fill() {
   const size_t old = buffer_.size();
   buffer_.resize(old + bytes);
   file_->ReadAt(end, buffer_.data() + old, bytes);
+  CheckText(old);
   return true;
+}
+
+void CsvReader::CheckText(size_t from) const {
+  if (buffer_offset_ == 0 && (buffer_.starts_with("\xFF\xFE") || buffer_.starts_with("\xFE\xFF")))
+    throw Error(ErrorCode::kData, "the table is UTF-16", name_, "Save it as UTF-8.");
+  const size_t nul = buffer_.find('\0', from);
+  if (nul == std::string::npos) return;
+  const auto begin = buffer_.begin();
+  const int64_t line = line_ + std::count(begin + static_cast<std::ptrdiff_t>(cursor_),
+                                          begin + static_cast<std::ptrdiff_t>(nul), '\n');
+  throw Error(
+      ErrorCode::kData, fmt::format("a NUL byte, at byte {} of the table", buffer_offset_ + nul),
+      fmt::format("{}:{}", name_, line),
+      "Its download was probably never finished, or it is no table in UTF-8; fetch or save it again.");
 }
 
 bool CsvReader::Next(CsvRow& row) {
@@ -158,6 +176,8 @@ bool CsvReader::Next(CsvRow& row) {
     if (blank) continue;
     row.row = rows_++;
     row.complete = row.fields.size() == header_.size();
+    row.recoded = !IsUtf8(record);
+    if (row.recoded) Recode(row.fields);
     return true;
   }
 }
@@ -167,6 +187,7 @@ std::vector<std::string> CsvReader::ReadAt(uint64_t offset, uint32_t bytes) cons
   file_->ReadAt(offset, text.data(), text.size());
   std::vector<std::string> fields;
   ScanCsvRecord(text, true, fields, name_, delimiter_);
+  if (!IsUtf8(text)) Recode(fields);
   return fields;
 }
 

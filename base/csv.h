@@ -1,10 +1,11 @@
 // RFC 4180 tables read by column name: quoted fields with commas, quotes and line breaks, CRLF or LF, a UTF-8
 // byte order mark, and rows that can be read again by their offset.
 //
-// Fields are bytes; nothing is trimmed or converted, and "NA" is a value like any other (it is a country,
-// IsMissing says when it is not). Memory is bounded: a record may have at most 16 MiB. One thread, except
-// ReadAt. Malformed quoting throws Error(kData) with file:line; rows with too few or too many fields are the
-// caller's to judge (`complete`).
+// Fields are UTF-8, nothing is trimmed, and "NA" is a value like any other (it is a country, IsMissing says
+// when it is not). A field in another encoding is read as Latin-1, which loses nothing, and its row says so
+// (`recoded`). Memory is bounded: a record may have at most 16 MiB. One thread, except ReadAt. Malformed
+// quoting and NUL bytes, which no text has, throw Error(kData) with file:line; rows with too few or too many
+// fields are the caller's to judge (`complete`).
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,7 @@ struct CsvRow {
   int64_t row = 0;                  // 0 = first after the header
   int64_t line = 0;                 // 1-based line where it starts
   bool complete = true;
+  bool recoded = false;  // a field was not UTF-8
 };
 
 struct CsvOptions {
@@ -52,7 +54,8 @@ class CsvReader {
   uint64_t size() const { return file_->size(); }
 
  private:
-  bool Fill();  // reads more; false at the end of the file
+  bool Fill();                        // reads more; false at the end of the file
+  void CheckText(size_t from) const;  // of buffer_
   std::unique_ptr<ReadableFile> file_;
   std::string name_;
   char delimiter_;

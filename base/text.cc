@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 
 namespace graticule {
 namespace {
@@ -80,11 +82,31 @@ std::string Printable(std::string_view text, size_t limit) {
 
 bool IsUtf8(std::string_view text) {
   while (!text.empty()) {
+    // Whole tables pass here, nearly all of them ASCII.
+    for (uint64_t eight = 0; text.size() >= sizeof eight; text.remove_prefix(sizeof eight)) {
+      std::memcpy(&eight, text.data(), sizeof eight);
+      if ((eight & 0x8080808080808080) != 0) break;
+    }
+    if (text.empty()) break;
     const size_t length = SequenceLength(text);
     if (length == 0) return false;
     text.remove_prefix(length);
   }
   return true;
+}
+
+std::string FromLatin1(std::string_view text) {
+  std::string utf8;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      utf8 += c;
+    } else {
+      utf8 += static_cast<char>(0xC0 | byte >> 6);
+      utf8 += static_cast<char>(0x80 | (byte & 0x3F));
+    }
+  }
+  return utf8;
 }
 
 }  // namespace graticule

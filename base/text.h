@@ -20,5 +20,7 @@ std::string Nearest(std::string_view name, const std::vector<std::string>& known
 std::string Printable(std::string_view text, size_t limit = 120);
 
 bool IsUtf8(std::string_view text);
+// Each byte as the character of its number, in UTF-8.
+std::string FromLatin1(std::string_view text);
 
 }  // namespace graticule

@@ -22,6 +22,7 @@ const char* Explain(const std::string& reason) {
       {"row_with_repeated_id", "rows that repeat an id (the first counts)"},
       {"row_without_id", "rows without an id"},
       {"row_with_wrong_field_count", "rows with too few or too many fields"},
+      {"row_not_utf8", "rows with text that is not UTF-8 (read as Latin-1)"},
       {"bad_coordinates", "rows with missing or impossible coordinates"},
       {"without_place", "images without a place in the table or in EXIF"},
       {"no_country", "rows without a country (dropped as the G3 recipe does)"},
@@ -65,15 +66,19 @@ void ImportReport::Count(const std::string& reason, std::string_view offender) {
 }
 
 void ImportReport::Add(const ImportReport& other) {
-  for (const auto& [name, reason] : other.reasons_) {
-    Reason& entry = reasons_[name];
-    entry.count += reason.count;
-    for (const std::string& offender : reason.first) {
-      if (entry.first.size() < kFirst) entry.first.push_back(offender);
-    }
-  }
+  for (const auto& [name, reason] : other.reasons_) AddReason(other, name);
   for (const auto& [name, value] : other.totals_) totals_[name] = value;
   for (const auto& [name, value] : other.shares_) shares_[name] = value;
+}
+
+void ImportReport::AddReason(const ImportReport& other, const std::string& name) {
+  const auto found = other.reasons_.find(name);
+  if (found == other.reasons_.end()) return;
+  Reason& entry = reasons_[name];
+  entry.count += found->second.count;
+  for (const std::string& offender : found->second.first) {
+    if (entry.first.size() < kFirst) entry.first.push_back(offender);
+  }
 }
 
 void ImportReport::CompareRows(int64_t rows, int64_t published) {

@@ -17,7 +17,8 @@ class ImportReport {
  public:
   void Count(const std::string& reason, std::string_view offender);
   void CountMany(const std::string& reason, int64_t count) { reasons_[reason].count += count; }
-  void Add(const ImportReport& other);  // its counts and totals on top
+  void Add(const ImportReport& other);  // its counts, totals and shares on top
+  void AddReason(const ImportReport& other, const std::string& name);
   int64_t count(const std::string& reason) const;
   void SetTotal(const std::string& name, int64_t value) { totals_[name] = value; }
   void SetShare(const std::string& name, double value) { shares_[name] = value; }

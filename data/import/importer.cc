@@ -115,6 +115,7 @@ Import::Side Import::OpenSide(const ImportTable& table) {
   // What is wrong with rows of a side table is its own matter: the record stays.
   ImportReport unread;
   side.rows->Build(unread, [&](const CsvRow& row) { return layout->Scan(row, dictionaries_, unread); });
+  report_.AddReason(unread, "row_not_utf8");
   report_.SetTotal("rows of " + BaseName(table.path), side.rows->size());
   return side;
 }

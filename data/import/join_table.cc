@@ -25,6 +25,7 @@ void JoinTable::Build(ImportReport& report, const Visit& visit) {
       report.Count("row_without_id", where);
       continue;
     }
+    if (row.recoded) report.Count("row_not_utf8", fmt::format("{}:{}", BaseName(csv_->name()), row.line));
     if (row.row > UINT32_MAX) throw Error(ErrorCode::kData, "more than 2^32 rows", csv_->name());
     if (visit(row)) {
       entries_.push_back({Xxh64(key), row.offset, row.bytes, static_cast<uint32_t>(row.row)});

@@ -193,6 +193,21 @@ def test_osv5m_tells_which_published_zips_are_absent(osv, tmp_path):
     assert done.returncode == 0 and " of consecutive records lie within 25 km" in done.stdout and "           1  zips of train expected" in done.stdout
 
 
+def test_tables_in_another_encoding_lose_no_record_and_unfinished_ones_are_refused(osv, tmp_path):
+    table = (osv / "train.csv").read_bytes()
+    lines = table.split(b"\r\n")
+    lines[2] = lines[2].replace(b"Waitangi", b"Wait\xe4ngi").replace(b'some ""one""', b"Jos\xe9")
+    put(osv / "train.csv", b"\r\n".join(lines))
+    put(tmp_path / "more.csv", b"id,elev_m\nn\xe9ant,5\n")
+    result = run("osv5m", "--root", osv, "--extra-csv", tmp_path / "more.csv", "--out", tmp_path / "out")
+    assert result["records"] == 7
+    assert result["report"]["reasons"]["row_not_utf8"]["first"] == ["train.csv:3", "more.csv:2"]
+    assert names(tmp_path / "out", "creator", column(tmp_path / "out", "/own/creator"))[:2] == ['some "one"', "José"]
+    put(osv / "train.csv", b"\r\n".join(lines[:4]) + bytes(1000))
+    told = run("osv5m", "--root", osv, "--out", tmp_path / "nul", code=3)["error"]
+    assert told["where"] == f"{osv / 'train.csv'}:4" and "NUL" in told["message"]
+
+
 def test_osv_mini(tmp_path):
     root = tmp_path / "mini"
     header = [c for c in OSV_HEADER if not c.startswith("quadtree") or c == "quadtree_10_1000"]

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/unit/base/failure_of.h"
 #include "base/memory_file.h"
+#include "tests/unit/base/failure_of.h"
 
 namespace graticule {
 namespace {
@@ -31,6 +31,31 @@ TEST(Csv, TakesByteOrderMarkAnyLineEndAndNoLineEnd) {
   EXPECT_EQ(ReadAll("a,b\r1,2\r3,4"), (Rows{{"a", "b"}, {"1", "2"}, {"3", "4"}}));
   EXPECT_EQ(ReadAll("a\n\n1\n\r\n2\n"), (Rows{{"a"}, {"1"}, {"2"}}));
   EXPECT_EQ(ReadAll("a,b\n,\n"), (Rows{{"a", "b"}, {"", ""}}));
+}
+
+TEST(Csv, ReadsWhatIsNotUtf8AsLatin1AndSaysSo) {
+  CsvReader csv(MemoryFile("a,b\nZ\xFCrich,Z\xC3\xBCrich\n\xC3\xBC,1\n\x80\xFF,caf\xE9\n"), "t.csv");
+  CsvRow row;
+  ASSERT_TRUE(csv.Next(row));
+  EXPECT_EQ(row.fields, (std::vector<std::string>{"Zürich", "Zürich"}));
+  EXPECT_TRUE(row.recoded);
+  EXPECT_EQ(csv.ReadAt(row.offset, row.bytes), row.fields);
+  ASSERT_TRUE(csv.Next(row));
+  EXPECT_FALSE(row.recoded);
+  ASSERT_TRUE(csv.Next(row));
+  EXPECT_EQ(row.fields, (std::vector<std::string>{"\u0080ÿ", "café"}));
+}
+
+TEST(Csv, NamesTheLineOfANulByte) {
+  const std::string nul(1, '\0');
+  EXPECT_NE(FailureOf([&] { ReadAll("a,b\n1,2\n3," + nul + "\n"); }).find("t.csv:3: a NUL byte, at byte 10"),
+            std::string::npos);
+  std::string text = "a,b\n";
+  for (int i = 0; i < 300'000; ++i) text += "1,\"x\ny\"\n";  // beyond the first block, two lines a row
+  EXPECT_NE(FailureOf([&] {
+              ReadAll(text + std::string(20 << 20, 0));
+            }).find("t.csv:600002: a NUL byte, at byte " + std::to_string(text.size())),
+            std::string::npos);
 }
 
 TEST(Csv, KeepsRecordsWholeAcrossReadBlocks) {

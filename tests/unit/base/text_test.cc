@@ -26,7 +26,9 @@ TEST(Text, KnowsWellFormedUtf8) {
   EXPECT_TRUE(IsUtf8("\xF4\x8F\xBF\xBF"));
   for (const char* bad : {"\x80", "\xC3", "\xC0\xAF", "\xE0\x80\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80",
                           "\xFF", "\xE2\x82", "\xF0\x80\x80\x80"}) {
-    EXPECT_FALSE(IsUtf8(bad)) << Printable(bad);
+    for (const char* before : {"", "seven..", "eight...", "more than eight"})
+      for (const char* behind : {"", "more than eight"})
+        EXPECT_FALSE(IsUtf8(std::string(before) + bad + behind)) << before << Printable(bad) << behind;
   }
 }
 
