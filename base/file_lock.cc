@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,8 +14,14 @@
 
 namespace graticule {
 
-FileLock::FileLock(const std::string& path) : file_(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640)) {
-  if (file_ < 0) throw Error(ErrorCode::kCheckpoint, std::strerror(errno), path);
+FileLock::FileLock(const std::string& path) : path_(path) { Open(); }
+
+void FileLock::Open() {
+  file_ = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+  if (file_ < 0) {
+    throw Error(ErrorCode::kCheckpoint, std::string("cannot make the lock: ") + std::strerror(errno), path_,
+                "The folder must be one that can be written to.");
+  }
 }
 
 // From here on the destructor runs when a delegating constructor throws.
@@ -30,7 +37,25 @@ FileLock::FileLock(const std::string& path, const std::function<void()>& meanwhi
 }
 
 // A file system without locks counts as free.
-bool FileLock::Take() { return flock(file_, LOCK_EX | LOCK_NB) == 0 || errno == ENOTSUP || errno == ENOSYS; }
+bool FileLock::Take() {
+  while (flock(file_, LOCK_EX | LOCK_NB) == 0) {
+    if (IsAt()) return true;
+    close(file_);  // the last owner removed it since it was opened
+    Open();
+  }
+  return errno == ENOTSUP || errno == ENOSYS;
+}
+
+bool FileLock::IsAt() const {
+  struct stat ours {
+  }, there{};
+  return fstat(file_, &ours) == 0 && stat(path_.c_str(), &there) == 0 && ours.st_ino == there.st_ino &&
+         ours.st_dev == there.st_dev;
+}
+
+void FileLock::RemoveFile() {
+  if (IsAt()) unlink(path_.c_str());
+}
 
 FileLock::~FileLock() { close(file_); }
 

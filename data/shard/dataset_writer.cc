@@ -40,6 +40,7 @@ DatasetWriter::DatasetWriter(FileSystem& fs, std::string folder, DatasetWriterOp
   lock_ = std::make_unique<FileLock>(JoinPath(folder_, kLockName),
                                      "wait for that import, or choose another --out");
   if (fs_.Exists(JoinPath(folder_, kManifestName))) {
+    lock_->RemoveFile();
     throw Error(ErrorCode::kData, "there is a finished dataset here already", folder_,
                 "Choose another --out, or remove the folder.");
   }
@@ -55,6 +56,7 @@ DatasetWriter::~DatasetWriter() {
   } catch (...) {
     // This object goes because something failed already, and that is being told.
   }
+  if (lock_ != nullptr) lock_->RemoveFile();
 }
 
 std::string DatasetWriter::ShardName(size_t index) const {
@@ -203,6 +205,7 @@ Manifest DatasetWriter::Finish() {
   WriteManifest(fs_, folder_, manifest_);
   fs_.Remove(JoinPath(folder_, kJournalName));
   fs_.Remove(JoinPath(folder_, kLockName));
+  lock_.reset();
   return ReadManifest(folder_);
 }
 
