@@ -33,7 +33,8 @@ class FolderLayout final : public Layout {
     while (id.starts_with("./")) id.remove_prefix(2);
     return std::string(id);
   }
-  std::string Id(const Fields& fields) const override { return fields[id_]; }
+  // As a walk through the folder names the file.
+  std::string Id(const Fields& fields) const override { return Key(fields[id_]); }
   bool Scan(const CsvRow& row, Dictionaries&, ImportReport& report) const override {
     if (!lat_) return true;
     const bool blank = IsMissing(row.fields[*lat_]) && IsMissing(row.fields[*lon_]);
