@@ -101,7 +101,10 @@ class PosixReadable : public ReadableFile {
   PosixReadable(std::string path, int fd) : path_(std::move(path)), fd_(fd) {
     struct stat info {};
     if (::fstat(fd_.get(), &info) != 0) Fail("stat", path_, errno);
-    if (!S_ISREG(info.st_mode)) Fail("open", path_, S_ISDIR(info.st_mode) ? EISDIR : EINVAL);
+    if (S_ISDIR(info.st_mode)) Fail("open", path_, EISDIR);
+    // Pipes and devices cannot be read again, which the readers of tables and shards do.
+    if (!S_ISREG(info.st_mode))
+      throw Error(ErrorCode::kData, "not a regular file", path_, "Write it to a file first, and name that.");
     size_ = static_cast<uint64_t>(info.st_size);
   }
   uint64_t size() const override { return size_; }

@@ -148,6 +148,19 @@ struct ArchiveReader::State {
              fmt::format("damaged: {}", text == nullptr ? "unknown error" : text),
              "The archive is damaged or incomplete; fetch it again.");
   }
+  // libarchive knows a zip by its end and says of others that their format is unknown.
+  [[noreturn]] void FailNoZip() const {
+    char begin[4] = {};
+    if (file.size() >= sizeof begin) file.ReadAt(0, begin, sizeof begin);
+    if (std::string_view(begin, 2) != "PK") {
+      throw Error(ErrorCode::kData, fmt::format("no zip: its {} bytes do not begin with PK", file.size()),
+                  name, "A page of errors may have been saved under its name; fetch it again.");
+    }
+    throw Error(
+        ErrorCode::kData,
+        fmt::format("the end of the zip, its central directory, is missing behind byte {}", file.size()),
+        name, "Its download was probably cut short; fetch it again.");
+  }
   void CheckTarEnd() const {
     const uint64_t end = std::min(HeaderPosition(), file.size());
     const uint64_t rest = file.size() - end, zeros = file.Zeros(end, kLongestEnd + 1);
@@ -224,6 +237,7 @@ ArchiveReader::ArchiveReader(std::vector<std::unique_ptr<ReadableFile>> slices, 
                     text == nullptr ? "unknown format" : text);
     const std::unique_ptr<archive, decltype(&archive_read_free)> cleanup(state.reader, archive_read_free);
     state.reader = nullptr;
+    if (format == ArchiveFormat::kZip && state.read_error.empty()) state.FailNoZip();
     state.Fail(what);
   }
 }

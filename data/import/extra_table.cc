@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "data/import/layout.h"
@@ -11,8 +12,8 @@ namespace graticule {
 namespace {
 
 size_t IdColumn(const CsvReader& csv) {
-  std::vector<std::string> names = {"id"};
-  names.insert(names.end(), ImageNameColumns().begin(), ImageNameColumns().end());
+  std::vector<std::string> names = ImageNameColumns();
+  std::stable_partition(names.begin(), names.end(), [](const std::string& name) { return name == "id"; });
   return csv.Require(names);
 }
 

@@ -287,7 +287,9 @@ ImportResult Import::Run() {
   if (rows_ != nullptr) report_.SetTotal("rows", rows_->size());
   if (writer.size() == 0) {
     throw Error(ErrorCode::kData, "no record is left to write:\n" + report_.ToText(), options_.out,
-                "Check that table and images belong together.");
+                rows_ != nullptr
+                    ? "Check that table and images belong together."
+                    : "Photos without a table need their place in EXIF; name a table of places with --csv.");
   }
   ImportResult result{std::move(manifest), std::move(report_)};
   result.report.Write(fs_, options_.out);

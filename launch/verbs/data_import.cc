@@ -83,20 +83,19 @@ int ImportOsv5m(const std::vector<std::string>& arguments) {
   const std::vector<std::string> zips = FindFiles(folder, [&](const std::string& name) {
     return name.ends_with(".zip") && wanted(std::strtoll(name.c_str(), nullptr, 10));
   });
-  const std::string csv =
-      options.Has("csv") ? options.Get<std::string>("csv") : JoinPath(root, split + ".csv");
-  if (!PosixFs().Exists(csv)) {
-    std::vector<std::string> tables = PosixFs().List(root);
-    std::erase_if(tables, [](const std::string& name) { return !name.ends_with(".csv"); });
-    throw Error(ErrorCode::kUsage, "there is no such table", csv,
-                fmt::format("--split names it; the folder has {}",
-                            tables.empty() ? "none" : fmt::format("{}", fmt::join(tables, ", "))));
-  }
+  const std::string csv = FindTable(options, JoinPath(root, split + ".csv"));
   const auto source = [&](const std::vector<std::string>&) -> std::unique_ptr<ImageSource> {
     if (!zips.empty()) return MakeZipSource(zips);
-    std::vector<std::string> names = ListFilesBelow(RequireFolder(folder));
+    std::vector<std::string> names;
+    if (PosixFs().IsDirectory(folder)) names = ListFilesBelow(folder);
     std::erase_if(names, [](const std::string& name) { return !HasJpegName(name); });
-    if (names.empty()) throw Error(ErrorCode::kData, "holds neither NN.zip nor extracted images", folder);
+    if (names.empty()) {
+      throw Error(
+          ErrorCode::kData,
+          fmt::format("holds neither {} nor extracted images",
+                      options.Has("zips") ? "a zip of --zips " + options.Get<std::string>("zips") : "NN.zip"),
+          folder, "Fetch images/" + split + "/00.zip and following, as many as are wanted.");
+    }
     return MakeFileSource(folder, std::move(names));
   };
   ImportTable table{csv, MakeOsv5mLayout};
@@ -111,7 +110,8 @@ int ImportOsvMini(const std::vector<std::string>& arguments) {
       "Imports the subset of 129,000 images of OSV-5M: DIR/<split>_mini.csv, and images anywhere below\n"
       "DIR/<split>_images or DIR itself, found by file name.");
   options.visible().add_options()("root", po::value<std::string>()->required(), "folder of the download")(
-      "split", po::value<std::string>()->default_value("train"), "train, val or test");
+      "split", po::value<std::string>()->default_value("train"), "train, val or test")(
+      "csv", po::value<std::string>(), "the table, if it is not DIR/<split>_mini.csv");
   AddCommonOptions(options.visible());
   if (!options.Parse(arguments)) return 0;
   const std::string root = RequireFolder(options.Get<std::string>("root")),
@@ -123,7 +123,8 @@ int ImportOsvMini(const std::vector<std::string>& arguments) {
   const auto source = [&](const std::vector<std::string>& ids) {
     return MakeKeyedFileSource(folder, ids, false);
   };
-  return Import(options, import, {JoinPath(root, split + "_mini.csv"), MakeOsv5mLayout}, source, true);
+  const std::string csv = FindTable(options, JoinPath(root, split + "_mini.csv"));
+  return Import(options, import, {csv, MakeOsv5mLayout}, source, true);
 }
 
 constexpr int kMp16ProSlices = 19;
@@ -174,9 +175,10 @@ int ImportMp16Pro(const std::vector<std::string>& arguments) {
   import.min_image_bytes = 5120;
   import.drop_identical = import.drop_placeholders = true;
   const std::vector<std::string> slices = Mp16ProSlices(root);
-  std::string csv = JoinPath(root, "metadata/MP16_Pro_filtered.csv");
-  if (!PosixFs().Exists(csv)) csv = JoinPath(root, "metadata/MP16_Pro_places365.csv");
-  if (options.Has("csv")) csv = options.Get<std::string>("csv");
+  std::string expected = JoinPath(root, "metadata/MP16_Pro_filtered.csv");
+  const std::string full = JoinPath(root, "metadata/MP16_Pro_places365.csv");
+  if (!PosixFs().Exists(expected) && PosixFs().Exists(full)) expected = full;
+  const std::string csv = FindTable(options, expected);
   const bool keep = options.Get<bool>("keep-without-country");
   ImportTable table{csv, [keep](const CsvReader& opened) { return MakeMp16ProLayout(opened, keep); }};
   // No count of rows: those of the card and of the paper differ, and both tables are in use.
@@ -196,7 +198,7 @@ int ImportFolder(const std::vector<std::string>& arguments) {
       "are placed by\ntheir EXIF position.");
   options.visible().add_options()("csv", po::value<std::string>(), "table of the photos")(
       "images", po::value<std::string>(),
-      "folder that the file names are relative to; default: the table's folder")(
+      "folder that file names, which are the ids, are relative to; default: the table's folder")(
       "exif", po::bool_switch(), "take the EXIF position where the table has none")(
       "name", po::value<std::string>()->default_value("photos"), "name of the dataset")(
       "split", po::value<std::string>()->default_value("all"), "what to call this part");
@@ -209,7 +211,7 @@ int ImportFolder(const std::vector<std::string>& arguments) {
   ImportOptions import =
       CommonOptions(options, options.Get<std::string>("name"), options.Get<std::string>("split"));
   ImportTable table;
-  if (options.Has("csv")) table.path = options.Get<std::string>("csv");
+  if (options.Has("csv")) table.path = RequireFile(options.Get<std::string>("csv"));
   std::string folder =
       options.Has("images") ? RequireFolder(options.Get<std::string>("images")) : DirName(table.path);
   if (folder.empty()) folder = ".";

@@ -40,10 +40,10 @@ std::vector<std::string> InfoColumns() {
   return names;
 }
 
-std::string FindTable(const std::string& root, const Benchmark& benchmark) {
+std::string TableOf(const Benchmark& benchmark, const std::string& root) {
   for (const char* name : benchmark.tables)
     if (PosixFs().Exists(JoinPath(root, name))) return JoinPath(root, name);
-  throw Error(ErrorCode::kUsage, fmt::format("no table of {} here", benchmark.name), root,
+  throw Error(ErrorCode::kData, fmt::format("no table of {} here", benchmark.name), root,
               fmt::format("Expected {}, or name it with --csv.", fmt::join(benchmark.tables, " or ")));
 }
 
@@ -94,7 +94,7 @@ int ImportBenchmark(const std::string& name, const std::vector<std::string>& arg
   ImportOptions import = CommonOptions(options, name, "test");
   import.writer.licence_note = "images by their Flickr authors, Creative Commons, per photo";
   ImportTable table;
-  table.path = options.Has("csv") ? options.Get<std::string>("csv") : FindTable(root, benchmark);
+  table.path = options.Has("csv") ? RequireFile(options.Get<std::string>("csv")) : TableOf(benchmark, root);
   if (table.path.ends_with(".txt")) table.csv = {'\t', InfoColumns()};
   if (table.path.ends_with(".json"))
     table.text = InfoJsonToCsv(ReadFileToString(table.path, 64 << 20), table.path);
@@ -121,7 +121,7 @@ int ImportCoordinates(const std::vector<std::string>& arguments) {
   const ImportOptions import =
       CommonOptions(options, options.Get<std::string>("name"), options.Get<std::string>("split"));
   ImportTable table;
-  table.path = options.Get<std::string>("csv");
+  table.path = RequireFile(options.Get<std::string>("csv"));
   table.layout = [](const CsvReader& csv) { return MakeFolderLayout(csv, false); };
   const auto source = [](const std::vector<std::string>& ids) { return MakeKeyedFileSource("", ids, true); };
   return Import(options, import, table, source, true);
@@ -153,7 +153,7 @@ int ImportStreetscapes(const std::vector<std::string>& arguments) {
   };
   ImportTable table{find("metadata_common_attributes"), MakeStreetscapesLayout};
   if (table.path.empty()) {
-    throw Error(ErrorCode::kUsage, "no metadata_common_attributes.csv here, nor in data/", root,
+    throw Error(ErrorCode::kData, "no metadata_common_attributes.csv here, nor in data/", root,
                 "Name the folder of the download.");
   }
   using MakeLayout = std::unique_ptr<Layout> (*)(const CsvReader&);
@@ -171,7 +171,7 @@ int ImportStreetscapes(const std::vector<std::string>& arguments) {
   const bool keep = options.Get<bool>("keep-without-image");
   if (!PosixFs().IsDirectory(images)) {
     if (!keep) {
-      throw Error(ErrorCode::kUsage, "there is no such folder of images", images,
+      throw Error(ErrorCode::kData, "there is no such folder of images", images,
                   "Name it with --images, or import the places alone with --keep-without-image.");
     }
     images.clear();

@@ -1,6 +1,7 @@
 #include "launch/verbs/import_command.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -72,6 +73,7 @@ ImportOptions CommonOptions(const Options& options, const std::string& dataset, 
   import.writer.bytes_per_shard = static_cast<uint64_t>(shard_mib) << 20;
   import.filter = Filter(options);
   if (options.Has("extra-csv")) import.extra_csv = options.Get<std::vector<std::string>>("extra-csv");
+  for (const std::string& path : import.extra_csv) RequireFile(path);
   return import;
 }
 
@@ -88,7 +90,24 @@ int Import(const Options& options, ImportOptions import, const ImportTable& tabl
 
 std::string RequireFolder(const std::string& path) {
   if (PosixFs().IsDirectory(path)) return path;
-  throw Error(ErrorCode::kData, "there is no such folder", path, "Name the folder that holds the download.");
+  throw Error(ErrorCode::kUsage, PosixFs().Exists(path) ? "this is no folder" : "there is no such folder",
+              path, "Name the folder that holds the download.");
+}
+
+std::string RequireFile(const std::string& path) {
+  if (PosixFs().Exists(path)) return path;
+  throw Error(ErrorCode::kUsage, "there is no such file", path, "Check the path on the command line.");
+}
+
+std::string FindTable(const Options& options, const std::string& path) {
+  if (options.Has("csv")) return RequireFile(options.Get<std::string>("csv"));
+  if (PosixFs().Exists(path)) return path;
+  std::vector<std::string> tables;
+  if (PosixFs().IsDirectory(DirName(path))) tables = PosixFs().List(DirName(path));
+  std::erase_if(tables, [](const std::string& name) { return !name.ends_with(".csv"); });
+  throw Error(ErrorCode::kData, "there is no such table", path,
+              fmt::format("Fetch it, or name another with --csv; the folder has {}.",
+                          tables.empty() ? "none" : fmt::format("{}", fmt::join(tables, ", "))));
 }
 
 // Files directly in `folder` for which `wanted` holds, ordered by the number at the end of the stem, then by

@@ -17,8 +17,12 @@ ImportOptions CommonOptions(const Options& options, const std::string& dataset, 
 int Import(const Options& options, ImportOptions import, const ImportTable& table, const SourceOf& source,
            bool needs_ids);
 
-// Throws Error(kData) where it is none.
+// A path of the command line, which must be there: Error(kUsage) otherwise. What is missing in a folder that
+// is there is Error(kData).
 std::string RequireFolder(const std::string& path);
+std::string RequireFile(const std::string& path);
+// The table that --csv names, else the one expected at `path`, below the folder of the download.
+std::string FindTable(const Options& options, const std::string& path);
 // Files directly in `folder` for which `wanted` holds, ordered by the number at the end of the stem, then by
 // name. Empty where there is no such folder.
 std::vector<std::string> FindFiles(const std::string& folder,

@@ -532,6 +532,59 @@ def test_photos_are_placed_by_exif_where_there_is_no_table(tmp_path):
     assert column(tmp_path / "out", "/geo/lat")[0] == pytest.approx(-33.86) and column(tmp_path / "out", "/geo/lon")[0] == pytest.approx(151.2)
 
 
+def test_photos_have_the_same_ids_with_and_without_a_table(tmp_path):
+    gps = Image.Exif()
+    gps.get_ifd(0x8825).update({1: "S", 2: (33.0, 51.0, 36.0), 3: "E", 4: (151.0, 12.0, 0.0)})
+    for k, name in enumerate(("images/a.jpg", "images/b.jpg")):
+        put(tmp_path / "in" / name, jpeg(k, exif=gps.tobytes()))
+    write_csv(tmp_path / "in/t.csv", ["image", "lat", "lon"], [["images/a.jpg", 1, 2], ["./images/b.jpg", 3, 4]])
+    run("folder", "--csv", tmp_path / "in/t.csv", "--out", tmp_path / "table")
+    run("folder", "--images", tmp_path / "in", "--out", tmp_path / "exif")
+    assert tool("overlap", tmp_path / "table", tmp_path / "exif")["by"]["id"]["records"] == 2
+
+
+def test_what_the_command_line_names_and_is_not_there_is_2_and_what_a_folder_lacks_3(osv, tmp_path):
+    def told(code, *words):
+        error = run(*words, "--out", tmp_path / "x", code=code)["error"]
+        return f"{error['where']}: {error['message']} {error['hint']}"
+    for source in ("osv5m", "osv-mini", "mp16pro", "im2gps3k", "streetscapes"):
+        assert "no such folder" in told(2, source, "--root", tmp_path / "nowhere")
+        if source != "streetscapes":
+            assert "Fetch" in told(3, source, "--root", osv / "images") or source in ("mp16pro", "im2gps3k"), source
+            if source != "mp16pro":
+                assert "nowhere.csv" in told(2, source, "--root", osv, "--csv", tmp_path / "nowhere.csv")
+    for source in ("folder", "coordinates"):
+        assert "no such file" in told(2, source, "--csv", tmp_path / "nowhere.csv")
+    assert "no such folder" in told(2, "folder", "--images", tmp_path / "nowhere")
+    assert "no such file" in told(2, "osv5m", "--root", osv, "--extra-csv", tmp_path / "nowhere.csv")
+    (osv / "train.csv").rename(osv / "test.csv")
+    assert "test.csv" in told(3, "osv5m", "--root", osv)
+    (osv / "test.csv").rename(osv / "train.csv")
+    assert "a zip of --zips 98" in told(3, "osv5m", "--root", osv, "--zips", "98")
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/null"):
+        assert "not a regular file" in told(3, "coordinates", "--csv", path)
+    zipped = (osv / "images/train/00.zip").read_bytes()
+    put(osv / "images/train/00.zip", zipped[:len(zipped) // 2])
+    assert f"00.zip: the end of the zip, its central directory, is missing behind byte {len(zipped) // 2}" in told(3, "osv5m", "--root", osv)
+    put(tmp_path / "t.csv", b"image,lat,lon\na.jpg,1,2\n")
+    put(tmp_path / "extra.csv", b"key,elev_m\na.jpg,1\n")
+    assert told(3, "folder", "--csv", tmp_path / "t.csv", "--extra-csv", tmp_path / "extra.csv").count('"id"') == 1
+
+
+def test_a_failed_import_leaves_no_lock_and_says_what_photos_lack(tmp_path):
+    put(tmp_path / "photos/a.jpg", jpeg(1))
+    error = run("folder", "--images", tmp_path / "photos", "--out", tmp_path / "out", code=3)["error"]
+    assert "EXIF" in error["hint"] and "table and images" not in error["hint"]
+    assert not list((tmp_path / "out").iterdir())
+    put(tmp_path / "photos/t.csv", b"image,lat,lon\na.jpg,1,2\n")
+    words = ("folder", "--csv", tmp_path / "photos/t.csv", "--out", tmp_path / "out")
+    run(*words)
+    whole = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert "finished dataset" in run(*words, code=3)["error"]["message"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == whole
+
+
 def test_an_unknown_source_is_answered_with_the_nearest(tmp_path):
     assert "did you mean mp16pro" in run("mp16por", code=2)["error"]["message"]
 

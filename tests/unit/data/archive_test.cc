@@ -100,6 +100,19 @@ TEST(Archive, GoesOnBehindADamagedMember) {
   }
 }
 
+TEST(Archive, AZipWithoutItsEndIsSaidToBeCut) {
+  const TemporaryFolder folder;
+  const std::string path = WriteArchive(folder, ArchiveFormat::kZip)[0];
+  const auto told = [&](const std::string& bytes) {
+    WriteFileAtomically(PosixFs(), path, bytes);
+    return FailureOf([&] { ArchiveReader({path}, ArchiveFormat::kZip); });
+  };
+  const std::string half = ReadFileToString(path).substr(0, 15'000'000);
+  EXPECT_NE(told(half).find("central directory, is missing behind byte 15000000"), std::string::npos);
+  EXPECT_NE(told("<html>").find("no zip: its 6 bytes"), std::string::npos);
+  EXPECT_NE(told("").find("no zip: its 0 bytes"), std::string::npos);
+}
+
 TEST(Archive, AFailedReadEndsItAtTheMemberItHits) {
   const TemporaryFolder folder;
   const std::string path = WriteArchive(folder, ArchiveFormat::kZip)[0];
