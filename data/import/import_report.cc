@@ -23,6 +23,7 @@ const char* Explain(const std::string& reason) {
       {"row_without_id", "rows without an id"},
       {"row_with_wrong_field_count", "rows with too few or too many fields"},
       {"row_not_utf8", "rows with text that is not UTF-8 (read as Latin-1)"},
+      {"name_not_utf8", "file names that are not UTF-8 (their ids are read as Latin-1)"},
       {"bad_coordinates", "rows with missing or impossible coordinates"},
       {"without_place", "images without a place in the table or in EXIF"},
       {"no_country", "rows without a country (dropped as the G3 recipe does)"},

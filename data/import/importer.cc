@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "base/memory_file.h"
+#include "base/text.h"
 #include "data/image/jpeg_probe.h"
 #include "data/import/extra_table.h"
 #include "data/import/join_table.h"
@@ -201,6 +202,10 @@ bool Import::Accept(const ImageFile& file, std::vector<uint8_t>& bytes, JpegHead
 void Import::Take(const ImageFile& file, DatasetWriter& writer) {
   RecordRow row;
   std::string id = file.name, text;
+  if (rows_ == nullptr && !IsUtf8(id)) {
+    report_.Count("name_not_utf8", id);
+    id = FromLatin1(id);
+  }
   if (rows_ != nullptr) {
     const std::optional<JoinTable::Match> match = rows_->Find(file.name);
     if (!match && rows_->Refused(file.name)) return;  // counted with its row

@@ -84,6 +84,23 @@ TEST(Import, CountsEverythingItLeavesOut) {
   EXPECT_TRUE(VerifyDataset(folder / "out").good());
 }
 
+TEST(Import, IdsAreUtf8WhateverTheFilesAreCalled) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> names = {"caf\xE9.jpg", "z\xC3\xBCrich.jpg"};
+  for (size_t i = 0; i < names.size(); ++i)
+    WriteBytes(folder / "in/" + names[i], WithExif(MakeJpeg(20 + static_cast<int>(i), 20), 1, -90, 600));
+  ImportOptions options;
+  options.out = folder / "out";
+  options.writer.dataset = "photos";
+  options.place_from_exif = true;
+  const auto source = [&](const std::vector<std::string>&) { return MakeFileSource(folder / "in", names); };
+  const ImportResult result = ImportDataset(PosixFs(), {}, source, false, options);
+  EXPECT_EQ(result.report.count("name_not_utf8"), 1);
+  const auto dataset = Dataset::Open({folder / "out"});
+  EXPECT_EQ(dataset->id(0), "café.jpg");
+  EXPECT_EQ(dataset->id(1), "zürich.jpg");
+}
+
 TEST(Import, LeavesOutIdenticalAndSmallImages) {
   const TemporaryFolder folder;
   const std::string in = folder / "in";
