@@ -122,6 +122,7 @@ EnrichReportRow Report(const std::string& name, const SampledColumn& sampled, co
 
 EnrichReport EnrichDataset(FileSystem& fs, const std::string& folder, const EnrichOptions& options) {
   CheckOptions(options);
+  RequireManifest(folder);  // before the lock, which stays where it is made
   const FileLock lock(JoinPath(folder, ".enrich.lock"),
                       "wait until the other `graticule data enrich` has ended");
   const Manifest manifest = ReadManifest(folder);

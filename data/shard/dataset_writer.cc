@@ -14,7 +14,6 @@ namespace graticule {
 namespace {
 
 using nlohmann::json;
-constexpr char kJournalName[] = "import.journal.json";
 constexpr char kLockName[] = "import.lock";
 constexpr double kNearKm = 25;
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/hash.h"
@@ -140,12 +141,27 @@ Manifest ParseManifest(std::string_view text, const std::string& where) {
   return manifest;
 }
 
+void RequireManifest(const std::string& folder) {
+  std::error_code error;
+  if (std::filesystem::exists(JoinPath(folder, kManifestName), error)) return;
+  constexpr char kName[] = "Name the folder that `graticule data import` wrote.";
+  if (error == std::errc::permission_denied)
+    throw Error(ErrorCode::kData, fmt::format("cannot look for a dataset: {}", error.message()), folder,
+                "Check the permissions of the path.");
+  if (!PosixFs().Exists(folder))
+    throw Error(ErrorCode::kUsage, "there is no such folder; expected a dataset", folder, kName);
+  if (!PosixFs().IsDirectory(folder))
+    throw Error(ErrorCode::kData, "this is a file; expected the folder of a dataset", folder, kName);
+  if (PosixFs().Exists(JoinPath(folder, kJournalName)))
+    throw Error(ErrorCode::kData, "the import of this dataset has not finished", folder,
+                "Repeat the `graticule data import` command that began it: it goes on where it stopped.");
+  throw Error(ErrorCode::kData, fmt::format("no dataset is here: there is no {}", kManifestName), folder,
+              kName);
+}
+
 Manifest ReadManifest(const std::string& folder) {
+  RequireManifest(folder);
   const std::string path = JoinPath(folder, kManifestName);
-  if (!PosixFs().Exists(path)) {
-    throw Error(ErrorCode::kData, fmt::format("no {} here", kManifestName), folder,
-                "Name the folder that `graticule data import` wrote.");
-  }
   return ParseManifest(ReadFileToString(path, 64 << 20), path);
 }
 

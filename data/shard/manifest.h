@@ -1,7 +1,7 @@
 // manifest.json: what a dataset folder holds, with the hash of every file (docs/FORMATS.md).
 //
-// The manifest is written last, atomically; a folder without one is not a dataset. Plain data. Reading checks
-// the schema and throws Error(kData) naming the key; it opens no other file.
+// The manifest is written last, atomically; a folder without one is not a dataset. Plain data. Reading
+// requires one, checks the schema and throws Error(kData) naming the key; it opens no other file.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@
 namespace graticule {
 
 inline constexpr char kManifestName[] = "manifest.json";
+inline constexpr char kJournalName[] = "import.journal.json";  // while there is no manifest yet
 inline constexpr char kRecordSchema[] = "geoloc-record";
 inline constexpr uint32_t kSchemaMajor = 1, kSchemaMinor = 1;
 inline constexpr uint32_t kEnrichedMinor = 2;  // of a manifest that names an enrichment
@@ -69,6 +70,9 @@ struct Manifest {
   std::string sha256;  // of the manifest's bytes; filled by Read
 };
 
+// Error(kUsage) where nothing lies at `folder`, which is a slip of the command line; Error(kData) where
+// something else than a dataset does.
+void RequireManifest(const std::string& folder);
 Manifest ReadManifest(const std::string& folder);
 // From text, for tests and fuzzing; `where` names it in errors.
 Manifest ParseManifest(std::string_view text, const std::string& where);

@@ -187,7 +187,7 @@ TEST(Dataset, RefusesDamagedFoldersNamingTheFile) {
 
   PatchByte(shard, manifest.shards[1].img_abs_off + 4, 1);
   EXPECT_THROW(Dataset::Open({d})->ReadImage(10, out), BadRecord);
-  EXPECT_NE(FailureOf([&] { Dataset::Open({folder / "none"}); }).find("manifest.json"), std::string::npos);
+  EXPECT_NE(FailureOf([&] { Dataset::Open({folder.path()}); }).find("manifest.json"), std::string::npos);
 }
 
 TEST(Dataset, RefusesAShardCutAnywhereBeforeServingARecord) {
