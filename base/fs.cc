@@ -16,6 +16,8 @@
 #include <filesystem>
 #include <thread>
 
+#include "base/atomic_file.h"
+
 namespace graticule {
 namespace {
 
@@ -256,21 +258,9 @@ std::string ReadFileToString(const std::string& path, uint64_t limit_bytes) {
 }
 
 void WriteFileAtomically(FileSystem& fs, const std::string& path, std::string_view bytes) {
-  const std::string temporary = fmt::format("{}.tmp{}", path, ::getpid());
-  try {
-    auto file = fs.Create(temporary);
-    file->Append(bytes);
-    file->Sync();
-    file->Close();
-    fs.Rename(temporary, path);
-  } catch (const Error&) {
-    try {
-      fs.Remove(temporary);
-    } catch (const Error&) {  // the first failure is the one worth telling
-    }
-    throw;
-  }
-  fs.SyncDir(DirName(path));
+  AtomicFile file(fs, path);
+  file.Append(bytes);
+  file.Commit();
 }
 
 std::string JoinPath(std::string_view a, std::string_view b) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 
+#include "base/atomic_file.h"
 #include "base/hash.h"
 #include "base/mapped_file.h"
 #include "base/text.h"
@@ -376,16 +377,12 @@ std::string SafetensorsWriter::Serialise() const {
 
 std::string SafetensorsWriter::Write(FileSystem& fs, const std::string& path) const {
   Sha256 hash;
-  const std::string temporary = path + ".tmp";
-  auto file = fs.Create(temporary);
+  AtomicFile file(fs, path);
   Emit([&](const void* data, size_t size) {
     hash.Update(data, size);
-    file->Append(data, size);
+    file.Append(data, size);
   });
-  file->Sync();
-  file->Close();
-  fs.Rename(temporary, path);
-  fs.SyncDir(DirName(path));
+  file.Commit();
   return hash.HexDigest();
 }
 

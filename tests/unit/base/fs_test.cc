@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "base/atomic_file.h"
 #include "base/host_allocator.h"
 #include "base/text.h"
 
@@ -117,6 +118,22 @@ TEST_F(FsTest, AtomicWriteKeepsTheOldFileWhicheverCallFails) {
     }
   }
   EXPECT_EQ(calls, 6);  // create, write, fsync, close, rename, fsync of the folder
+}
+
+TEST_F(FsTest, AnAtomicFileShowsNothingBeforeItIsWhole) {
+  WriteFileAtomically(PosixFs(), At("f"), "old");
+  {
+    AtomicFile given_up(PosixFs(), At("f"));
+    given_up.Append("half of the n");
+    EXPECT_EQ(ReadFileToString(At("f")), "old");
+  }
+  EXPECT_EQ(PosixFs().List(dir_), std::vector<std::string>{"f"});
+  AtomicFile file(PosixFs(), At("f"));
+  file.Append("n");
+  file.Append("ew");
+  file.Commit();
+  EXPECT_EQ(ReadFileToString(At("f")), "new");
+  EXPECT_EQ(PosixFs().List(dir_), std::vector<std::string>{"f"});
 }
 
 TEST(Paths, JoinAndSplit) {
