@@ -109,4 +109,9 @@ std::string FromLatin1(std::string_view text) {
   return utf8;
 }
 
+std::string Counted(int64_t count, std::string_view noun, std::string_view plural) {
+  if (count == 1 || !plural.empty()) return fmt::format("{} {}", count, count == 1 ? noun : plural);
+  return fmt::format("{} {}s", count, noun);
+}
+
 }  // namespace graticule

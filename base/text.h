@@ -1,8 +1,9 @@
-// Small text helpers for messages: the nearest known name and a printable form of foreign text.
+// Small text helpers for messages: the nearest known name, a printable form of foreign text, counted nouns.
 //
 // Pure functions, thread-safe. Distances count bytes, which is exact for the ASCII names we compare.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,5 +23,8 @@ std::string Printable(std::string_view text, size_t limit = 120);
 bool IsUtf8(std::string_view text);
 // Each byte as the character of its number, in UTF-8.
 std::string FromLatin1(std::string_view text);
+
+// "1 image", "0 images", "2 copies": plural is the noun with an s where none is given.
+std::string Counted(int64_t count, std::string_view noun, std::string_view plural = "");
 
 }  // namespace graticule

@@ -37,5 +37,13 @@ TEST(Text, MakesForeignTextPrintable) {
   EXPECT_EQ(Printable("abcdef", 3), "abc...");
 }
 
+TEST(Text, CountsOneAndMany) {
+  EXPECT_EQ(Counted(0, "image"), "0 images");
+  EXPECT_EQ(Counted(1, "image"), "1 image");
+  EXPECT_EQ(Counted(21, "image"), "21 images");
+  EXPECT_EQ(Counted(1, "copy", "copies"), "1 copy");
+  EXPECT_EQ(Counted(2, "copy", "copies"), "2 copies");
+}
+
 }  // namespace
 }  // namespace graticule
