@@ -4,14 +4,31 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <sstream>
+#include <thread>
+#include <typeinfo>
 
 #include "base/error.h"
+#include "base/fs.h"
 #include "base/json_row.h"
 
 namespace po = boost::program_options;
 
 namespace graticule {
+
+namespace {
+
+// Boost reads -1 as the largest number there is where none below 0 is taken.
+void RefuseNegative(const po::option& option, const po::variables_map& values) {
+  const auto value = values.find(option.string_key);
+  if (value == values.end() || value->second.value().type() != typeid(uint64_t)) return;
+  if (option.value.empty() || !option.value[0].starts_with('-')) return;
+  throw Error(ErrorCode::kUsage,
+              fmt::format("--{} is {}, expected 0 or more", option.string_key, option.value[0]));
+}
+
+}  // namespace
 
 Options::Options(std::string usage, std::string summary)
     : usage_(std::move(usage)), summary_(std::move(summary)), visible_("options", 110, 60) {
@@ -30,13 +47,15 @@ bool Options::Parse(const std::vector<std::string>& arguments) {
   po::positional_options_description positional;
   if (!positional_.empty()) positional.add(positional_.c_str(), -1);
   try {
-    po::store(po::command_line_parser(arguments)
-                  .options(all)
-                  .positional(positional)
-                  // Abbreviated options would change their meaning when an option is added.
-                  .style(po::command_line_style::default_style & ~po::command_line_style::allow_guessing)
-                  .run(),
-              values_);
+    const po::parsed_options parsed =
+        po::command_line_parser(arguments)
+            .options(all)
+            .positional(positional)
+            // Abbreviated options would change their meaning when an option is added.
+            .style(po::command_line_style::default_style & ~po::command_line_style::allow_guessing)
+            .run();
+    po::store(parsed, values_);
+    for (const auto& option : parsed.options) RefuseNegative(option, values_);
     if (values_.count("help")) {
       std::ostringstream text;
       text << visible_;
@@ -58,6 +77,35 @@ std::string Options::Choice(const std::string& name, const std::vector<std::stri
   if (std::find(allowed.begin(), allowed.end(), value) != allowed.end()) return value;
   throw Error(ErrorCode::kUsage,
               fmt::format("--{} is \"{}\", expected {}", name, value, fmt::join(allowed, " or ")));
+}
+
+std::string Options::OutputFile(const std::string& name, const std::string& example) const {
+  if (!Has(name)) {
+    throw Error(ErrorCode::kUsage, fmt::format("--{} is missing", name), "",
+                fmt::format("For example --{} {}", name, example));
+  }
+  const auto path = Get<std::string>(name);
+  std::error_code error;
+  const auto there = std::filesystem::status(path, error);
+  const auto refuse = [&](const char* found) {
+    throw Error(ErrorCode::kUsage, fmt::format("--{} {}", name, found), path,
+                fmt::format("Name a file to write, for example --{} {}", name, example));
+  };
+  if (path.empty() || std::filesystem::is_directory(there)) refuse("names a folder");
+  // A finished file takes the name by renaming, which would replace a device like /dev/null.
+  if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there))
+    refuse("names no regular file");
+  if (!PosixFs().IsDirectory(DirName(path))) refuse("lies in a folder that is not there");
+  return path;
+}
+
+int Options::Threads(int most_of_cores) const {
+  constexpr int kMost = 1024;
+  const int threads = Get<int>("threads");
+  if (threads < 0 || threads > kMost)
+    throw Error(ErrorCode::kUsage, fmt::format("--threads is {}, expected 0 to {}", threads, kMost));
+  if (threads > 0) return threads;
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, most_of_cores);
 }
 
 std::vector<std::string> Options::Words(const std::string& name) const {

@@ -28,6 +28,11 @@ class Options {
   // The value, which must be one of these: otherwise Error(kUsage).
   std::string Choice(const std::string& name, const std::vector<std::string>& allowed) const;
   std::vector<std::string> Words(const std::string& name) const;  // empty when absent
+  // The path of a file that the verb will write. Error(kUsage) where the option is missing (hint: `example`)
+  // and where no file can be: told before the work, not after it.
+  std::string OutputFile(const std::string& name, const std::string& example) const;
+  // The value of --threads, 0 to 1024, where 0 means one per core but at most so many.
+  int Threads(int most_of_cores = 1024) const;
   bool json() const { return values_.count("json") > 0; }
 
  private:

@@ -43,7 +43,8 @@ SplitLabels ReadSplit(const std::string& folder, const Manifest& manifest) {
   return labels;
 }
 
-void WriteSplit(FileSystem& fs, const std::string& folder, Manifest manifest, const SplitLabels& labels) {
+std::string WriteSplit(FileSystem& fs, const std::string& folder, Manifest manifest,
+                       const SplitLabels& labels) {
   GRATICULE_CHECK(static_cast<int64_t>(labels.label.size()) == manifest.n_records);
   SafetensorsWriter writer;
   writer.Add("label", {.dtype = SafeDType::kU8,
@@ -62,6 +63,7 @@ void WriteSplit(FileSystem& fs, const std::string& folder, Manifest manifest, co
   for (const uint8_t label : labels.label) ++entry.counts[labels.names.at(label)];
   manifest.split_sidecar = entry;
   WriteManifest(fs, folder, manifest);
+  return path;
 }
 
 std::vector<std::string> SplitNames(const std::string& folder, const Manifest& manifest) {

@@ -24,8 +24,10 @@ struct SplitLabels {
 
 // Checks the hash and the shape against the manifest, which must name a sidecar.
 SplitLabels ReadSplit(const std::string& folder, const Manifest& manifest);
-// Writes the sidecar and the manifest that names it, in this order, both atomically.
-void WriteSplit(FileSystem& fs, const std::string& folder, Manifest manifest, const SplitLabels& labels);
+// Writes the sidecar and the manifest that names it, in this order, both atomically. Returns the sidecar's
+// path.
+std::string WriteSplit(FileSystem& fs, const std::string& folder, Manifest manifest,
+                       const SplitLabels& labels);
 // The names that SelectSplit takes, beside "train" for an undivided dataset.
 std::vector<std::string> SplitNames(const std::string& folder, const Manifest& manifest);
 // Rows whose label is among `wanted`, ascending. Throws Error(kUsage) for a name that the dataset does not

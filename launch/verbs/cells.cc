@@ -23,12 +23,6 @@ namespace po = boost::program_options;
 using Json = nlohmann::ordered_json;
 using Table = std::shared_ptr<const CellTable>;
 
-std::string RequiredPath(const Options& options, const char* name, const char* example) {
-  if (options.Has(name)) return options.Get<std::string>(name);
-  throw Error(ErrorCode::kUsage, fmt::format("--{} is missing", name), "",
-              fmt::format("For example --{} {}", name, example));
-}
-
 Table LoadOnlyFile(const Options& options) {
   const std::vector<std::string> files = options.Words("file");
   if (files.size() != 1) {
@@ -153,7 +147,7 @@ int Build(const std::vector<std::string>& arguments) {
       "depth", po::value<int>()->default_value(10), "quadtree: deepest split")(
       "out", po::value<std::string>(), "file to write (required)");
   if (!options.Parse(arguments)) return 0;
-  const std::string out = RequiredPath(options, "out", "cells.safetensors");
+  const std::string out = options.OutputFile("out", "cells.safetensors");
   const Places places = ReadPlaces(options, {"train"});
   const std::vector<Table> tables = BuildTables(options, places);
   Json report = {
@@ -248,7 +242,7 @@ int Render(const std::vector<std::string>& arguments) {
   options.visible().add_options()("out", po::value<std::string>(), "SVG file to write (required)")(
       "title", po::value<std::string>()->default_value("Geocells"), "title of the map");
   if (!options.Parse(arguments)) return 0;
-  const std::string out = RequiredPath(options, "out", "map.svg");
+  const std::string out = options.OutputFile("out", "map.svg");
   const Table table = LoadOnlyFile(options);
   WriteFileAtomically(PosixFs(), out, RenderSvg(*table, options.Get<std::string>("title")));
   if (options.json()) {
@@ -270,7 +264,7 @@ int Import(const std::vector<std::string>& arguments) {
   options.visible().add_options()("out", po::value<std::string>(), "geocell file to write (required)")(
       "coarser", po::value<std::string>(), "S2: geocell file whose cells become the parents");
   if (!options.Parse(arguments)) return 0;
-  const std::string out = RequiredPath(options, "out", "cells.safetensors");
+  const std::string out = options.OutputFile("out", "cells.safetensors");
   const std::vector<std::string> files = options.Words("file");
   if (files.size() != 1)
     throw Error(ErrorCode::kUsage, fmt::format("{} CSV files given; expected one", files.size()));
@@ -283,6 +277,7 @@ int Import(const std::vector<std::string>& arguments) {
   if (options.json()) {
     fmt::print("{}\n", report.dump());
   } else {
+    fmt::print("{}: ", out);
     Print(report);
   }
   return 0;
@@ -295,7 +290,7 @@ int Export(const std::vector<std::string>& arguments) {
   options.Positional("file", "geocell file");
   options.visible().add_options()("out", po::value<std::string>(), "CSV file to write (required)");
   if (!options.Parse(arguments)) return 0;
-  const std::string out = RequiredPath(options, "out", "cells.csv");
+  const std::string out = options.OutputFile("out", "cells.csv");
   const Table table = LoadOnlyFile(options);
   ExportCellCsv(*table, out);
   if (options.json()) {

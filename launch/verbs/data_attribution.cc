@@ -6,9 +6,11 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/atomic_file.h"
 #include "base/csv.h"
 #include "data/shard/shard_reader.h"
 #include "launch/options.h"
+#include "launch/verbs/dataset_folders.h"
 
 namespace graticule {
 namespace {
@@ -20,7 +22,7 @@ constexpr std::array<const char*, 6> kLicences = {"",          "CC-BY-SA-4.0", "
 // Records by licence, over all folders.
 using Totals = std::map<std::string, int64_t>;
 
-void Append(const std::string& folder, WritableFile& out, Totals& totals) {
+void Append(const std::string& folder, AtomicFile& out, Totals& totals) {
   const Manifest manifest = ReadManifest(folder);
   for (const ShardEntry& shard : manifest.shards) {
     const ShardReader reader(JoinPath(folder, shard.file), &shard);
@@ -56,17 +58,13 @@ int Run(const std::vector<std::string>& arguments) {
                                   "CSV file to write (required)");
   options.Positional("folder", "datasets");
   if (!options.Parse(arguments)) return 0;
-  const std::vector<std::string> folders = options.Words("folder");
-  if (folders.empty()) throw Error(ErrorCode::kUsage, "no dataset folder is named");
-  if (!options.Has("out"))
-    throw Error(ErrorCode::kUsage, "--out is missing", "", "For example --out attribution.csv");
-  const auto path = options.Get<std::string>("out");
-  const std::unique_ptr<WritableFile> out = PosixFs().Create(path);
-  out->Append("id,creator,licence,dataset\n");
+  const std::vector<std::string> folders = DatasetFolders(options);
+  const std::string path = options.OutputFile("out", "attribution.csv");
+  AtomicFile out(PosixFs(), path);
+  out.Append("id,creator,licence,dataset\n");
   Totals totals;
-  for (const std::string& folder : folders) Append(folder, *out, totals);
-  out->Sync();
-  out->Close();
+  for (const std::string& folder : folders) Append(folder, out, totals);
+  out.Commit();
   if (options.json()) {
     fmt::print("{}\n", nlohmann::json{{"out", path}, {"records_by_licence", totals}}.dump());
   } else {

@@ -5,11 +5,11 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "base/error.h"
 #include "base/fs.h"
 #include "launch/options.h"
+#include "launch/verbs/dataset_folders.h"
 #include "trainer/eval/baselines.h"
 
 namespace graticule {
@@ -72,7 +72,8 @@ int Run(const std::vector<std::string>& arguments) {
       "out", po::value<std::string>(), "also write the JSON object to this file");
   if (!options.Parse(arguments)) return 0;
 
-  const auto folders = options.Get<Words>("train");
+  const std::string out = options.Has("out") ? options.OutputFile("out", "baselines.json") : "";
+  const auto folders = DatasetFolders(options, "train");
   const auto train = Dataset::Open(folders, {.split = options.Get<Words>("train-split")});
   std::map<std::string, std::shared_ptr<const Dataset>> parts;
   for (const std::string& split : options.Get<Words>("eval-split"))
@@ -80,10 +81,8 @@ int Run(const std::vector<std::string>& arguments) {
   const auto cells = CellTable::Load(options.Get<std::string>("cells"));
 
   BaselineOptions baseline{.seed = options.Get<uint64_t>("seed"),
-                           .threads = options.Get<int>("threads"),
+                           .threads = options.Threads(),
                            .colour = !options.Has("no-colour")};
-  if (baseline.threads <= 0)
-    baseline.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   const bool tty = isatty(STDERR_FILENO) != 0;
   if (tty) {
     baseline.progress = [](int64_t done, int64_t total) {
@@ -92,13 +91,14 @@ int Run(const std::vector<std::string>& arguments) {
   }
   const BaselineReport report = EvaluateBaselines(*train, parts, *cells, baseline);
   if (tty) fmt::print(stderr, "\n");
-  const Json object = ToJson(report, baseline.seed);
-  if (options.Has("out"))
-    WriteFileAtomically(PosixFs(), options.Get<std::string>("out"), object.dump(1) + "\n");
+  Json object = ToJson(report, baseline.seed);
+  if (!out.empty()) WriteFileAtomically(PosixFs(), out, object.dump(1) + "\n");
   if (options.json()) {
+    if (!out.empty()) object["out"] = out;
     fmt::print("{}\n", object.dump());
   } else {
     PrintTable(report);
+    if (!out.empty()) fmt::print("\nwritten to {}\n", out);
   }
   return 0;
 }

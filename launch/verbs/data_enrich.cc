@@ -6,14 +6,15 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <sstream>
-#include <thread>
 
 #include "base/clock.h"
 #include "base/progress.h"
 #include "base/terminal.h"
+#include "base/text.h"
 #include "data/enrich/enrich_dataset.h"
 #include "data/enrich/land_cover_legend.h"
 #include "launch/options.h"
+#include "launch/verbs/dataset_folders.h"
 
 namespace graticule {
 namespace {
@@ -58,11 +59,10 @@ EnrichOptions Read(const Options& options) {
   o.reach_km = options.Get<double>("reach-km");
   if (!(o.reach_km >= 0 && o.reach_km <= 1000))
     throw Error(ErrorCode::kUsage, fmt::format("--reach-km {}; expected 0 to 1000", o.reach_km));
-  o.threads = options.Get<int>("threads");
+  o.threads = options.Threads(8);
   o.cache_mib = options.Get<int64_t>("cache-mib");
-  if (o.threads < 0 || o.threads > 256 || o.cache_mib < 1 || o.cache_mib > 1 << 20)
-    throw Error(ErrorCode::kUsage, "--threads must lie in 0 to 256, --cache-mib in 1 to 1048576");
-  if (o.threads == 0) o.threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 8u));
+  if (o.cache_mib < 1 || o.cache_mib > 1 << 20)
+    throw Error(ErrorCode::kUsage, fmt::format("--cache-mib is {}, expected 1 to 1048576", o.cache_mib));
   std::istringstream names(options.Has("replace") ? options.Get<std::string>("replace") : "");
   for (std::string name; std::getline(names, name, ',');) o.replace.insert(name);
   return o;
@@ -90,9 +90,8 @@ json ToJson(const std::string& folder, const EnrichReport& report) {
 }
 
 void Print(const std::string& folder, const EnrichReport& report) {
-  fmt::print("{}: {} records, {}\n\n{:<14} {:>10} {:>10} {:>10}  {}\n", folder, report.records,
-             report.manifest.enrich_sidecar->file, "column", "direct", "fallback", "missing",
-             "agrees with the source");
+  fmt::print("{}: {}\n\n{:<14} {:>10} {:>10} {:>10}  {}\n", folder, Counted(report.records, "record"),
+             "column", "direct", "fallback", "missing", "agrees with the source");
   for (const EnrichReportRow& row : report.rows) {
     fmt::print("{:<14} {:>10} {:>10} {:>10}  {}\n", row.column, row.info.direct, row.info.fallback,
                row.missing,
@@ -102,6 +101,7 @@ void Print(const std::string& folder, const EnrichReport& report) {
                                  100.0 * static_cast<double>(row.equal) / static_cast<double>(row.compared),
                                  row.compared));
   }
+  fmt::print("\nwritten to {}\n", JoinPath(folder, report.manifest.enrich_sidecar->file));
 }
 
 int Run(const std::vector<std::string>& arguments) {
@@ -114,8 +114,7 @@ int Run(const std::vector<std::string>& arguments) {
   AddOptions(options.visible());
   options.Positional("folder", "datasets");
   if (!options.Parse(arguments)) return 0;
-  const std::vector<std::string> folders = options.Words("folder");
-  if (folders.empty()) throw Error(ErrorCode::kUsage, "no dataset folder is named");
+  const std::vector<std::string> folders = DatasetFolders(options);
   EnrichOptions enrich = Read(options);
   json all = json::array();
   for (const std::string& folder : folders) {

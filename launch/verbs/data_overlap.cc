@@ -4,8 +4,11 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 
+#include "base/atomic_file.h"
 #include "base/csv.h"
+#include "base/text.h"
 #include "data/overlap.h"
 #include "launch/options.h"
 
@@ -101,31 +104,28 @@ int Run(const std::vector<std::string>& arguments) {
     throw Error(ErrorCode::kUsage, fmt::format("--km is {}, expected 0 to 20100", km));
   const OverlapPart a{folders.front(), options.Get<std::string>("split-a")};
   const OverlapPart b{folders.back(), options.Get<std::string>("split-b")};
-  std::unique_ptr<WritableFile> file;
+  const std::string path = options.Has("out") ? options.OutputFile("out", "pairs.csv") : "";
+  std::optional<AtomicFile> file;
+  if (!path.empty()) file.emplace(PosixFs(), path);
   std::string buffer = "record_a,id_a,lat_a,lon_a,record_b,id_b,lat_b,lon_b,km,criteria\n";
   const OverlapResult result = FindOverlap(a, b, km, [&](const OverlapPair& pair) {
-    if (!options.Has("out")) return;
-    // Made here, so that a mistake in the arguments leaves no file behind.
-    if (!file) file = PosixFs().Create(options.Get<std::string>("out"));
+    if (!file) return;
     buffer += CsvLine(pair);
     if (buffer.size() < 1 << 20) return;
     file->Append(buffer);
     buffer.clear();
   });
-  if (options.Has("out")) {
-    if (!file) file = PosixFs().Create(options.Get<std::string>("out"));
+  if (file) {
     file->Append(buffer);
-    file->Sync();
-    file->Close();
+    file->Commit();
   }
   if (options.json()) {
     json out = Summary(a, b, km, result);
-    if (options.Has("out")) out["out"] = options.Get<std::string>("out");
+    if (file) out["out"] = path;
     fmt::print("{}\n", out.dump());
   } else {
     Print(a, b, km, result);
-    if (options.Has("out"))
-      fmt::print("{} pairs written to {}\n", result.pairs, options.Get<std::string>("out"));
+    if (file) fmt::print("{} written to {}\n", Counted(result.pairs, "pair"), path);
   }
   return 0;
 }

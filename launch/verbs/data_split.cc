@@ -11,6 +11,7 @@
 #include "data/split/block_split.h"
 #include "geo/svg.h"
 #include "launch/options.h"
+#include "launch/verbs/dataset_folders.h"
 
 namespace graticule {
 namespace {
@@ -68,7 +69,9 @@ json TrainingStatistics(const Sources& s, const SplitLabels& labels) {
   return out;
 }
 
-void WriteAll(const Sources& s, const SplitLabels& all) {
+// Returns the files.
+std::vector<std::string> WriteAll(const Sources& s, const SplitLabels& all) {
+  std::vector<std::string> written;
   size_t at = 0;
   for (size_t f = 0; f < s.folders.size(); ++f) {
     SplitLabels part = all;
@@ -76,8 +79,9 @@ void WriteAll(const Sources& s, const SplitLabels& all) {
     part.label.assign(all.label.begin() + static_cast<int64_t>(at),
                       all.label.begin() + static_cast<int64_t>(at + n));
     at += n;
-    WriteSplit(PosixFs(), s.folders[f], s.manifests[f], part);
+    written.push_back(WriteSplit(PosixFs(), s.folders[f], s.manifests[f], part));
   }
+  return written;
 }
 
 void AddOptions(Options& options) {
@@ -111,8 +115,7 @@ int Run(const std::vector<std::string>& arguments) {
   AddOptions(options);
   options.Positional("folder", "datasets");
   if (!options.Parse(arguments)) return 0;
-  const std::vector<std::string> folders = options.Words("folder");
-  if (folders.empty()) throw Error(ErrorCode::kUsage, "no dataset folder is named");
+  const std::vector<std::string> folders = DatasetFolders(options);
   BlockSplitOptions split{.seed = options.Get<uint64_t>("seed")};
   const std::pair<const char*, double*> fields[] = {
       {"hold-out", &split.hold_out},     {"far-share", &split.far_share}, {"far-km", &split.far_km},
@@ -122,17 +125,18 @@ int Run(const std::vector<std::string>& arguments) {
   const Sources sources = Load(folders);
   SplitLabels labels = MakeBlockSplit(sources.places, sources.sequences, split);
   labels.metadata["train_statistics"] = TrainingStatistics(sources, labels).dump();
-  WriteAll(sources, labels);
+  const std::vector<std::string> written = WriteAll(sources, labels);
   std::map<std::string, int64_t> counts;
   for (const std::string& name : labels.names) counts[name] = 0;
   for (const uint8_t label : labels.label) ++counts[labels.names[label]];
   if (options.json()) {
-    fmt::print("{}\n", json{{"records", labels.label.size()}, {"splits", counts}}.dump());
+    fmt::print("{}\n", json{{"records", labels.label.size()}, {"splits", counts}, {"out", written}}.dump());
   } else {
     for (const std::string& name : labels.names) {
       fmt::print("{:<6} {:>9}  {:5.2f} %\n", name, counts[name],
                  100.0 * static_cast<double>(counts[name]) / static_cast<double>(labels.label.size()));
     }
+    for (const std::string& path : written) fmt::print("written to {}\n", path);
   }
   return 0;
 }

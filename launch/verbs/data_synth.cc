@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "data/synth/demo_world.h"
 #include "launch/options.h"
 
@@ -37,7 +38,7 @@ int Run(const std::vector<std::string>& arguments) {
                          .seed = options.Get<uint64_t>("seed"),
                          .osv_images = options.Get<int64_t>("osv"),
                          .mp16_images = options.Get<int64_t>("mp16"),
-                         .threads = options.Get<int>("threads")};
+                         .threads = options.Threads()};
   CheckCount("--osv", world.osv_images);
   CheckCount("--mp16", world.mp16_images);
   const bool tty = isatty(STDERR_FILENO) != 0;
@@ -56,9 +57,9 @@ int Run(const std::vector<std::string>& arguments) {
                                    {"reused", summary.reused}};
     fmt::print("{}\n", object.dump());
   } else if (summary.reused) {
-    fmt::print("{} already holds this world of {} images\n", world.out, summary.images);
+    fmt::print("{} already holds this world of {}\n", world.out, Counted(summary.images, "image"));
   } else {
-    fmt::print("{}: {} images, {:.1f} MB\n", world.out, summary.images,
+    fmt::print("written to {}: {}, {:.1f} MB\n", world.out, Counted(summary.images, "image"),
                static_cast<double>(summary.image_bytes) / 1e6);
   }
   return 0;

@@ -24,12 +24,6 @@ namespace {
 namespace po = boost::program_options;
 using Json = nlohmann::ordered_json;
 
-std::string RequiredPath(const Options& options, const char* name, const char* example) {
-  if (options.Has(name)) return options.Get<std::string>(name);
-  throw Error(ErrorCode::kUsage, fmt::format("--{} is missing", name), "",
-              fmt::format("For example --{} {}", name, example));
-}
-
 std::string OnlyFile(const Options& options) {
   const std::vector<std::string> files = options.Words("file");
   if (files.size() == 1) return files[0];
@@ -137,7 +131,7 @@ int Build(const std::vector<std::string>& arguments) {
       "fail if a place of these splits of --data would be in the gallery");
   AddMakeOptions(options);
   if (!options.Parse(arguments)) return 0;
-  RequiredPath(options, "out", "gallery.safetensors");
+  options.OutputFile("out", "gallery.safetensors");
   const auto seed = options.Get<uint64_t>("seed");
   std::vector<std::string> split;
   if (options.Has("data"))
@@ -166,7 +160,7 @@ int Import(const std::vector<std::string>& arguments) {
   options.Positional("file", "CSV file");
   AddMakeOptions(options);
   if (!options.Parse(arguments)) return 0;
-  RequiredPath(options, "out", "gallery.safetensors");
+  options.OutputFile("out", "gallery.safetensors");
   return Finish(options, Gallery::Load(OnlyFile(options)), Json::object());
 }
 
@@ -176,7 +170,7 @@ int Export(const std::vector<std::string>& arguments) {
   options.Positional("file", "gallery file");
   options.visible().add_options()("out", po::value<std::string>(), "CSV file to write (required)");
   if (!options.Parse(arguments)) return 0;
-  const std::string out = RequiredPath(options, "out", "coordinates.csv");
+  const std::string out = options.OutputFile("out", "coordinates.csv");
   const Gallery gallery = Gallery::Load(OnlyFile(options));
   gallery.ExportCsv(out);
   if (options.json()) {

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "data/dataset.h"
+#include "launch/verbs/dataset_folders.h"
 
 namespace graticule {
 namespace {
@@ -82,7 +83,7 @@ Places ReadPlaces(const Options& options, const std::vector<std::string>& split)
                 "", "Give the folders of a data set with --data, or a table of places with --csv.");
   }
   if (options.Has("csv")) return FromCsv(options.Get<std::string>("csv"));
-  return FromDataset(options.Words("data"), options.Has("split") ? options.Words("split") : split);
+  return FromDataset(DatasetFolders(options, "data"), options.Has("split") ? options.Words("split") : split);
 }
 
 }  // namespace graticule

@@ -44,6 +44,8 @@ int Run(const std::vector<std::string>& arguments) {
   WriteLossCurve(JoinPath(run, "metrics.jsonl"), JoinPath(out, "loss_curve.svg"), run);
   WriteFileAtomically(fs, JoinPath(out, "summary.json"), comparison.summary_json);
   fmt::print("{}", options.json() ? comparison.summary_json : comparison.table);
+  if (!options.json())
+    fmt::print("\nsummary.json, error_map.svg and loss_curve.svg are written to {}\n", out);
   return 0;
 }
 

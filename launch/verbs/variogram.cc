@@ -7,17 +7,18 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numbers>
-#include <thread>
 
 #include "base/error.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/progress.h"
+#include "base/text.h"
 #include "data/variogram/record_values.h"
 #include "geo/svg.h"
 #include "geo/variogram/variogram_fit.h"
 #include "geo/variogram/variogram_plot.h"
 #include "launch/options.h"
+#include "launch/verbs/dataset_folders.h"
 
 namespace graticule {
 namespace {
@@ -92,12 +93,15 @@ void Check(const Options& options) {
     if (value < least)
       throw Error(ErrorCode::kUsage, fmt::format("--{} is {}; expected {} or more", name, value, least));
   };
+  const auto out = options.Get<std::string>("out");
+  if (PosixFs().Exists(out) && !PosixFs().IsDirectory(out))
+    throw Error(ErrorCode::kUsage, "--out names a file; expected a folder", out);
   at_least("pairs", 100);
   at_least("max-records", 0);
 }
 
 void ReadSample(const Options& options, Result& result) {
-  const Words folders = options.Words("data"), splits = options.Words("split");
+  const Words folders = DatasetFolders(options, "data"), splits = options.Words("split");
   if (splits != Words{"train"}) {
     LogWarn(
         "the curve is of split {}: a curve that a loss will use belongs on \"train\", or the test is known "
@@ -145,11 +149,9 @@ void ReadSample(const Options& options, Result& result) {
 void Estimate(const Options& options, Result& result) {
   EstimateOptions estimate{.pairs = options.Get<int64_t>("pairs"),
                            .seed = options.Get<uint64_t>("seed"),
-                           .threads = options.Get<int>("threads"),
+                           .threads = options.Threads(),
                            .robust = options.Has("robust"),
                            .progress = {}};
-  if (estimate.threads <= 0)
-    estimate.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   std::unique_ptr<Progress> progress;
   estimate.progress = [&](int64_t done, int64_t total) {
     if (!progress)
@@ -230,9 +232,10 @@ std::string Subtitle(const Options& options, const Result& result) {
 }
 
 void Print(const Result& result) {
-  fmt::print("{} records ({} without a place, {} without a value), {} pairs in {} bins\n\n",
+  fmt::print("{} records ({} without a place, {} without a value), {} pairs in {}\n\n",
              WithThousands(std::ssize(result.sample.records)), result.sample.without_place,
-             result.sample.without_value, WithThousands(Pairs(result)), result.curve.bins.size());
+             result.sample.without_value, WithThousands(Pairs(result)),
+             Counted(std::ssize(result.curve.bins), "bin"));
   fmt::print("  {:<12}{:>10}{:>10}{:>11}{:>8}{:>12}{:>10}\n", "model", "nugget", "sill", "a or l km", "alpha",
              "range km", "score");
   for (const VariogramFit& fit : result.fits) {
@@ -276,7 +279,7 @@ int Run(const Words& arguments) {
     fmt::print("{}\n", report.dump());
   } else {
     Print(result);
-    fmt::print("{}\n{}\n", json_path, svg_path);
+    fmt::print("\nwritten to {} and {}\n", json_path, svg_path);
   }
   return 0;
 }

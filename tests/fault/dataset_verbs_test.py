@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -27,8 +28,8 @@ class DatasetVerbs(unittest.TestCase):
         cls.temporary.cleanup()
 
     @classmethod
-    def call(cls, *words, code, group=("data",), **how):
-        done = subprocess.run([BIN / "graticule", *group, *map(str, words)], capture_output=True, text=True, **how)
+    def call(cls, *words, code, room=("data",), **how):
+        done = subprocess.run([BIN / "graticule", *room, *map(str, words)], capture_output=True, text=True, **how)
         assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
         return done
 
@@ -52,7 +53,7 @@ class DatasetVerbs(unittest.TestCase):
         before = sorted(self.folder.rglob("*"))
         for verb in self.reading_verbs(dataset):
             with self.subTest(verb=verb):
-                done = self.call(*verb, group=(), code=code, **how)
+                done = self.call(*verb, room=(), code=code, **how)
                 self.assertEqual(done.stdout, "")
                 for word in (str(dataset), *words):
                     self.assertIn(word, done.stderr)
@@ -86,9 +87,130 @@ class DatasetVerbs(unittest.TestCase):
         self.addCleanup(closed.chmod, 0o755)
         for verb in self.reading_verbs(closed):
             with self.subTest(verb=verb):
-                done = self.call(*verb, group=(), code=3, cwd="/", **how)
+                done = self.call(*verb, room=(), code=3, cwd="/", **how)
                 for word in (str(closed), "Permission denied", "permissions"):
                     self.assertIn(word, done.stderr)
+
+    def test_a_dataset_named_twice_is_refused_whatever_it_is_called(self):
+        link = self.folder / "link"
+        link.symlink_to(self.dataset)
+        out = self.folder / "out"
+        for again in (self.dataset, f"{self.folder}/./set", link):
+            both = [self.dataset, again]
+            verbs = [["data", "verify", *both], ["data", "split", *both], ["data", "attribution", *both, "--out", out],
+                     ["data", "baselines", "--train", *both, "--cells", out], ["cells", "build", "--data", *both, "--out", out],
+                     ["variogram", "--data", *both, "--label", "country", "--out", out],
+                     ["gallery", "build", "--data", *both, "--out", out]] + ([["data", "enrich", *both]] if HAS_ENRICH else [])
+            for verb in verbs:
+                with self.subTest(verb=verb):
+                    done = self.call(*verb, room=(), code=2)
+                    self.assertIn("one dataset is named twice", done.stderr)
+                    self.assertIn(str(again), done.stderr)
+                    self.assertEqual(done.stdout, "")
+        self.assertFalse(out.exists())
+        manifest = (self.world / "sealed/manifest.json").read_bytes()
+        self.assertEqual((self.dataset / "manifest.json").read_bytes(), manifest)
+
+    def test_overlap_takes_one_dataset_twice_for_two_of_its_splits_only(self):
+        link = self.folder / "link"
+        link.symlink_to(self.dataset)
+        self.call("split", self.dataset, "--hold-out", 0, "--val", 0.3, code=0)
+        for again in (self.dataset, f"{self.folder}/./set", link):
+            self.assertIn("the same dataset", self.call("overlap", self.dataset, again, code=2).stderr)
+            self.call("overlap", self.dataset, again, "--split-a", "train", "--split-b", "val", code=0)
+
+    def places(self, count):
+        table = self.folder / f"{count}.csv"
+        table.write_text("id,lat,lon\n" + "".join(f"g{k},{k},{k}\n" for k in range(count)))
+        self.call("import", "coordinates", "--csv", table, "--out", self.folder / f"places{count}", code=0)
+        return self.folder / f"places{count}"
+
+    def writing_verbs(self):
+        """What writes a file, and the files."""
+        out, data, table = self.folder / "out", self.dataset, self.folder / "cells.csv"
+        cells, gallery = self.world / "cells.safetensors", self.world / "gallery.safetensors"
+        if not cells.exists():
+            self.call("cells", "build", "--data", data, "--min-images", 0, "--max-images", 10, "--out", cells, room=(), code=0)
+            self.call("gallery", "build", "--data", data, "--out", gallery, room=(), code=0)
+        if not table.exists():
+            self.call("cells", "export", cells, "--out", table, room=(), code=0)
+        if not (self.folder / "places.csv").exists():
+            self.call("gallery", "export", gallery, "--out", self.folder / "places.csv", room=(), code=0)
+        verbs = [["data", "inspect", data, "--sheet", out], ["data", "inspect", data, "--record", 1, "--image", out],
+                 ["data", "attribution", data, "--out", out],
+                 ["data", "overlap", data, self.places(3), "--out", out],
+                 ["data", "baselines", "--train", data, "--eval-split", "train", "--no-colour", "--cells", cells, "--out", out],
+                 ["cells", "build", "--data", data, "--min-images", 0, "--max-images", 10, "--out", out],
+                 ["cells", "render", cells, "--out", out], ["cells", "export", cells, "--out", out],
+                 ["cells", "import", table, "--out", out], ["gallery", "build", "--data", data, "--out", out],
+                 ["gallery", "export", gallery, "--out", out], ["gallery", "import", self.folder / "places.csv", "--out", out]]
+        return out, verbs
+
+    def test_each_verb_that_writes_a_file_says_where(self):
+        out, verbs = self.writing_verbs()
+        for verb in verbs:
+            with self.subTest(verb=verb):
+                self.assertIn(str(out), self.call(*verb, room=(), code=0).stdout)
+                self.assertIn(f'"{out}"', self.call(*verb, "--json", room=(), code=0).stdout)
+        self.assertIn(str(self.dataset / "split.safetensors"), self.call("split", self.dataset, code=0).stdout)
+        if HAS_ENRICH:
+            self.assertIn(f"{self.dataset}/enrich-", self.call("enrich", self.dataset, code=0).stdout)
+
+    def test_a_file_that_cannot_be_written_whole_leaves_the_one_that_was_there(self):
+        """A limit on file sizes stands for a full disk."""
+        out, verbs = self.writing_verbs()
+        out.write_text("old")
+        before = sorted(self.folder.iterdir())
+        for verb in verbs:
+            with self.subTest(verb=verb):
+                done = self.call(*verb, room=(), code=4, **limited(20))
+                self.assertIn("File too large", done.stderr)
+                self.assertEqual(out.read_text(), "old")
+                self.assertEqual(sorted(self.folder.iterdir()), before, "something was left")
+
+    def test_a_file_that_can_never_be_written_is_refused_before_the_work(self):
+        out, verbs = self.writing_verbs()
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        for path, reason in ((self.folder / "no/such/file", "a folder that is not there"), (self.dataset, "names a folder"),
+                             (pipe, "names no regular file")):
+            for verb in verbs:
+                with self.subTest(verb=verb, path=path):
+                    done = self.call(*[path if word == out else word for word in verb], room=(), code=2)
+                    self.assertIn(reason, done.stderr)
+                    self.assertEqual(done.stdout, "")
+        self.assertTrue(pipe.is_fifo())
+
+    def test_numbers_that_cannot_be_meant_are_refused(self):
+        out, verbs = self.writing_verbs()
+        baselines = next(verb for verb in verbs if "baselines" in verb)
+        variogram = ["variogram", "--data", self.dataset, "--label", "country", "--out", out]
+        synth = ["data", "synth", "--out", out, "--osv", 1, "--mp16", 0]
+        inspect = ["data", "inspect", self.dataset]
+        for verb, more, told in ((["data", "split", self.dataset], ["--seed", "-1"], "--seed is -1, expected 0 or more"),
+                                 (synth, ["--seed=-1"], "--seed is -1, expected 0 or more"),
+                                 (synth, ["--threads", "-1"], "--threads is -1, expected 0 to 1024"),
+                                 (baselines, ["--threads", "1000000"], "--threads is 1000000, expected 0 to 1024"),
+                                 (variogram, ["--threads", "-1"], "--threads is -1, expected 0 to 1024"),
+                                 (inspect, ["--sheet", out, "--count", 0], "--count is 0, expected 1 to "),
+                                 (inspect, ["--sheet", out, "--count", 10**9], f"--count is {10**9}, expected 1 to "),
+                                 (inspect, ["--count", 5], "--count needs --sheet"),
+                                 (inspect, ["--image", out], "--image needs --record"),
+                                 (["data", "verify", self.dataset], ["--fast", "--decode"], "--fast")):
+            with self.subTest(verb=verb, more=more):
+                self.assertIn(told, self.call(*verb, *more, room=(), code=2).stderr)
+                self.assertFalse(out.exists())
+
+
+
+
+
+def limited(size):
+    return {"restore_signals": False,  # a write that is too long fails, without SIGXFSZ
+            "preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))}
+
+
+
 
 
 if __name__ == "__main__":
