@@ -53,6 +53,7 @@ class Verifier {
     if (options_.hashes) Guard([&] { CheckHash(folder_, entry); });
     const ShardReader reader(JoinPath(folder_, entry.file), &entry);
     result_.bytes += entry.size;
+    result_.records += entry.n;
     for (const auto& [name, info] : reader.hdf5().datasets()) {
       if (name != "/img/data") Guard([&, &column = name] { reader.ColumnBytes(column); });
     }
@@ -83,9 +84,10 @@ class Verifier {
     const auto flags = reader.Column<uint8_t>("/img/flags");
     std::vector<uint8_t> bytes;
     std::string why;
-    for (int64_t i = 0; i < entry.n; ++i, ++result_.records) {
+    for (int64_t i = 0; i < entry.n; ++i) {
       if (options_.progress && i % 1000 == 0) options_.progress(done_ + i, manifest_.n_records);
       if (slots[i].len == 0) continue;
+      ++result_.images;
       try {
         reader.ReadImage(slots[i], i, bytes);
       } catch (const BadRecord& bad) {
@@ -125,6 +127,22 @@ class Verifier {
 };
 
 }  // namespace
+
+std::vector<std::string> MissingFiles(const std::string& folder, const Manifest& manifest) {
+  std::vector<const HashedFile*> files = {&manifest.index};
+  if (manifest.split_sidecar) files.push_back(&*manifest.split_sidecar);
+  if (manifest.enrich_sidecar) files.push_back(&*manifest.enrich_sidecar);
+  for (const ShardEntry& shard : manifest.shards) files.push_back(&shard);
+  std::vector<std::string> problems;
+  for (const HashedFile* file : files) {
+    try {
+      CheckSize(folder, *file);
+    } catch (const Error& error) {
+      problems.emplace_back(error.what());
+    }
+  }
+  return problems;
+}
 
 VerifyResult VerifyDataset(const std::string& folder, const VerifyOptions& options) {
   return Verifier(folder, options).Run();

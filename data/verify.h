@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "data/shard/manifest.h"
+
 namespace graticule {
 
 struct VerifyOptions {
@@ -21,6 +23,7 @@ struct VerifyOptions {
 
 struct VerifyResult {
   int64_t shards = 0, records = 0;
+  int64_t images = 0;  // read, good or not
   uint64_t bytes = 0;
   int64_t truncated = 0;  // images that the import found cut short and kept: no problem, but never trained on
   int64_t problem_count = 0;
@@ -28,7 +31,11 @@ struct VerifyResult {
   bool good() const { return problem_count == 0; }
 };
 
-// Throws Error(kData) only when there is no readable manifest.
+// Whether each file that the manifest names is there with its size: what can be told at once. One line per
+// problem.
+std::vector<std::string> MissingFiles(const std::string& folder, const Manifest& manifest);
+
+// Throws only when there is no readable manifest, as ReadManifest does.
 VerifyResult VerifyDataset(const std::string& folder, const VerifyOptions& options = {});
 
 }  // namespace graticule

@@ -119,11 +119,44 @@ class DatasetVerbs(unittest.TestCase):
             self.assertIn("the same dataset", self.call("overlap", self.dataset, again, code=2).stderr)
             self.call("overlap", self.dataset, again, "--split-a", "train", "--split-b", "val", code=0)
 
+    def verified(self, *words, code):
+        done = self.call("verify", *words, code=code)
+        told = json.loads(self.call("verify", *words, "--json", code=code).stdout)
+        return done.stdout + done.stderr, told["datasets"]
+
     def places(self, count):
         table = self.folder / f"{count}.csv"
         table.write_text("id,lat,lon\n" + "".join(f"g{k},{k},{k}\n" for k in range(count)))
         self.call("import", "coordinates", "--csv", table, "--out", self.folder / f"places{count}", code=0)
         return self.folder / f"places{count}"
+
+    def test_verify_counts_what_it_read(self):
+        text, (told,) = self.verified(self.places(1), code=0)
+        self.assertIn(": 1 shard, 1 record, 0 images read, ", text)
+        self.assertIn(": good\n", text)
+        self.assertEqual((told["records"], told["images"]), (1, 0))
+        text, (told,) = self.verified(self.dataset, code=0)
+        self.assertIn(": 3 shards, 40 records, 40 images read, ", text)
+        self.assertEqual((told["records"], told["images"]), (40, 40))
+        text, (told,) = self.verified(self.dataset, "--fast", code=0)
+        self.assertIn(": 3 shards, 40 records, no image read (--fast), ", text)
+        self.assertEqual((told["records"], told["images"]), (40, 0))
+        shards = sorted(self.dataset.glob("*.h5"))
+        shards[0].unlink()
+        self.assertIn(": 1 problem\n", self.verified(self.dataset, code=3)[0])
+        shards[1].unlink()
+        text, (told,) = self.verified(self.dataset, code=3)
+        self.assertIn(": 2 problems\n", text)
+        self.assertEqual((told["shards"], told["records"], told["problem_count"]), (3, 10, 2))
+
+    def test_verify_goes_on_after_a_manifest_that_cannot_be_read(self):
+        other = self.folder / "other"
+        shutil.copytree(self.dataset, other)
+        text = (self.dataset / "manifest.json").read_text()
+        (self.dataset / "manifest.json").write_text(text.replace("graticule-dataset", "something else"))
+        text, told = self.verified(self.dataset, other, code=3)
+        self.assertIn('"format" is not "graticule-dataset"', text)
+        self.assertEqual([dataset["good"] for dataset in told], [False, True])
 
     def writing_verbs(self):
         """What writes a file, and the files."""
