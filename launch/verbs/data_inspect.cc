@@ -6,20 +6,28 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/rng.h"
+#include "base/text.h"
 #include "data/country.h"
 #include "data/enrich/enrich_sidecar.h"
 #include "data/image/augment.h"
 #include "data/image/jpeg_encode.h"
 #include "data/shard/shard_reader.h"
+#include "data/verify.h"
 #include "launch/options.h"
 #include "launch/verbs/data_legend.h"
+#include "launch/verbs/dataset_folders.h"
 
 namespace graticule {
 namespace {
 
 using nlohmann::json;
+
+// Of the contact sheet, pixels and images. A JPEG has at most 65500 lines.
+constexpr int kSide = 160, kColumns = 8;
+constexpr int64_t kMostOnSheet = 65500 / kSide * kColumns;
 
 // What geographic layers added, by column.
 json Enriched(const std::string& folder, const Manifest& m) {
@@ -58,7 +66,8 @@ json EnrichedRecord(const std::string& folder, const Manifest& m, int64_t record
   return out;
 }
 
-json Summary(const std::string& folder, const Manifest& m) {
+// whole: every file is there.
+json Summary(const std::string& folder, const Manifest& m, bool whole) {
   BoundingBox box;
   uint64_t bytes = 0;
   for (const ShardEntry& shard : m.shards) {
@@ -86,14 +95,15 @@ json Summary(const std::string& folder, const Manifest& m) {
   }
   for (const auto& [level, entry] : m.dictionaries) out["dictionaries"][level] = entry.entries - 1;
   if (m.split_sidecar) out["splits"] = m.split_sidecar->counts;
-  if (m.enrich_sidecar) out["enriched"] = Enriched(folder, m);
+  if (m.enrich_sidecar && whole) out["enriched"] = Enriched(folder, m);
   return out;
 }
 
 void Print(const json& s) {
-  fmt::print("{}: {} records of {} ({}) in {} shards, {:.1f} MB\n", s["folder"].get<std::string>(),
-             s["records"].get<int64_t>(), s["dataset"].get<std::string>(), s["split"].get<std::string>(),
-             s["shards"].get<int64_t>(), s["bytes"].get<double>() / 1e6);
+  fmt::print("{}: {} of {} ({}) in {}, {:.1f} MB\n", s["folder"].get<std::string>(),
+             Counted(s["records"].get<int64_t>(), "record"), s["dataset"].get<std::string>(),
+             s["split"].get<std::string>(), Counted(s["shards"].get<int64_t>(), "shard"),
+             s["bytes"].get<double>() / 1e6);
   if (s.contains("bbox")) {
     fmt::print(
         "latitude {:.3f} to {:.3f}, longitude {:.3f} to {:.3f}; {:.1f} % of neighbours in file order lie "
@@ -182,7 +192,6 @@ void WriteImage(const std::string& folder, int64_t record, const std::string& pa
 // Squares out of the middle of records spread evenly over the dataset, row by row. Images that cannot be
 // decoded stay gray. Returns the records shown.
 std::vector<int64_t> WriteSheet(const std::string& folder, int64_t count, const std::string& path) {
-  constexpr int kSide = 160, kColumns = 8;
   const auto dataset = Dataset::Open({folder});
   count = std::min(count, dataset->size());
   Image sheet;
@@ -216,48 +225,87 @@ std::vector<int64_t> WriteSheet(const std::string& folder, int64_t count, const 
   return shown;
 }
 
+struct Asked {
+  std::optional<int64_t> record;
+  std::string image, sheet;  // files to write; empty: none
+  int64_t count = 0;
+  bool legend = false;
+};
+
+Asked Check(const Options& options) {
+  Asked asked{.count = options.Get<int64_t>("count"), .legend = options.Get<bool>("legend")};
+  if (options.Has("record")) asked.record = options.Get<int64_t>("record");
+  if (options.Has("image")) asked.image = options.OutputFile("image", "image.jpg");
+  if (options.Has("sheet")) asked.sheet = options.OutputFile("sheet", "sheet.jpg");
+  if (!asked.image.empty() && !asked.record) throw Error(ErrorCode::kUsage, "--image needs --record");
+  if (options.Has("count") && asked.sheet.empty()) throw Error(ErrorCode::kUsage, "--count needs --sheet");
+  if (asked.legend && (asked.record || !asked.sheet.empty()))
+    throw Error(ErrorCode::kUsage, "--legend stands alone");
+  if (asked.count < 1 || asked.count > kMostOnSheet) {
+    throw Error(ErrorCode::kUsage, fmt::format("--count is {}, expected 1 to {}", asked.count, kMostOnSheet));
+  }
+  return asked;
+}
+
+// What was asked for, on stdout unless it goes into `out`.
+void ShowLegend(const std::string& folder, const Manifest& manifest, bool as_json, json& out) {
+  const json legend = LegendOf(folder, manifest);
+  out.update({{"folder", folder}, {"legend", legend}});
+  if (!as_json) PrintLegend(legend);
+}
+
+void Show(const std::string& folder, const Manifest& manifest, const Asked& asked, bool as_json, json& out) {
+  out.update(asked.record ? Record(folder, manifest, *asked.record)
+                          : Summary(folder, manifest, out["problems"].empty()));
+  if (!as_json && asked.record) {
+    for (const auto& [name, value] : out.items()) {
+      if (name != "problems") fmt::print("{:<24} {}\n", name, value.is_null() ? "-" : value.dump());
+    }
+  } else if (!as_json) {
+    Print(out);
+  }
+  if (!asked.image.empty()) {
+    WriteImage(folder, *asked.record, asked.image);
+    out["image"] = asked.image;
+    if (!as_json) fmt::print("\nthe image is written to {}\n", asked.image);
+  }
+  if (!asked.sheet.empty()) {
+    out["sheet_records"] = WriteSheet(folder, asked.count, asked.sheet);
+    out["sheet"] = asked.sheet;
+    if (!as_json)
+      fmt::print("\na sheet of {} is written to {}\n", Counted(std::ssize(out["sheet_records"]), "record"),
+                 asked.sheet);
+  }
+}
+
 int Run(const std::vector<std::string>& arguments) {
   Options options("graticule data inspect DIR [--record N [--image FILE]] [--sheet FILE] | --legend",
-                  "Shows what a dataset holds, or one record of it; --sheet draws records from all over it.");
+                  "Shows what a dataset holds, or one record of it; --sheet draws records from all over it. "
+                  "Exits 3 if files\nof the dataset are missing or cut short.");
   namespace po = boost::program_options;
   options.visible().add_options()("record", po::value<int64_t>(), "show this record, counted from 0")(
       "image", po::value<std::string>(), "with --record: write its JPEG here")(
       "sheet", po::value<std::string>(), "write a contact sheet (JPEG) here")(
       "legend", po::bool_switch(), "show what the codes in it mean, with the number of records of each")(
-      "count", po::value<int64_t>()->default_value(64), "images on the sheet");
+      "count", po::value<int64_t>()->default_value(64),
+      fmt::format("images on the sheet, at most {}", kMostOnSheet).c_str());
   options.Positional("folder", "dataset");
   if (!options.Parse(arguments)) return 0;
-  const std::vector<std::string> folders = options.Words("folder");
-  if (folders.size() != 1) throw Error(ErrorCode::kUsage, "name one dataset folder");
-  const Manifest manifest = ReadManifest(folders[0]);
-  const bool one = options.Has("record");
-  if (options.Has("image") && !one) throw Error(ErrorCode::kUsage, "--image needs --record");
-  if (options.Get<bool>("legend")) {
-    if (one || options.Has("sheet")) throw Error(ErrorCode::kUsage, "--legend stands alone");
-    const json legend = LegendOf(folders[0], manifest);
-    if (options.json())
-      fmt::print("{}\n", json{{"folder", folders[0]}, {"legend", legend}}.dump());
-    else
-      PrintLegend(legend);
-    return 0;
-  }
-  if (options.Get<int64_t>("count") < 1) throw Error(ErrorCode::kUsage, "--count is below 1");
-  json out =
-      one ? Record(folders[0], manifest, options.Get<int64_t>("record")) : Summary(folders[0], manifest);
-  if (options.Has("image"))
-    WriteImage(folders[0], options.Get<int64_t>("record"), options.Get<std::string>("image"));
-  if (options.Has("sheet"))
-    out["sheet_records"] =
-        WriteSheet(folders[0], options.Get<int64_t>("count"), options.Get<std::string>("sheet"));
-  if (options.json()) {
-    fmt::print("{}\n", out.dump());
-  } else if (one) {
-    for (const auto& [name, value] : out.items())
-      fmt::print("{:<24} {}\n", name, value.is_null() ? "-" : value.dump());
-  } else {
-    Print(out);
-  }
-  return 0;
+  const std::vector<std::string> folders = DatasetFolders(options);
+  if (folders.size() > 1)
+    throw Error(ErrorCode::kUsage, fmt::format("{} datasets are named, expected one", folders.size()));
+  const Asked asked = Check(options);
+  const std::string& folder = folders.front();
+  const Manifest manifest = ReadManifest(folder);
+  const std::vector<std::string> problems = MissingFiles(folder, manifest);
+  json out = {{"problems", problems}};
+  if (asked.legend)
+    ShowLegend(folder, manifest, options.json(), out);
+  else
+    Show(folder, manifest, asked, options.json(), out);
+  if (options.json()) fmt::print("{}\n", out.dump());
+  for (const std::string& problem : problems) fmt::print(stderr, "{}\n", problem);
+  return problems.empty() ? 0 : static_cast<int>(ErrorCode::kData);
 }
 
 }  // namespace

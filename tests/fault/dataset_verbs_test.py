@@ -158,6 +158,21 @@ class DatasetVerbs(unittest.TestCase):
         self.assertIn('"format" is not "graticule-dataset"', text)
         self.assertEqual([dataset["good"] for dataset in told], [False, True])
 
+    def test_inspect_shows_what_is_there_and_tells_what_is_missing(self):
+        self.assertEqual(json.loads(self.call("inspect", self.dataset, "--json", code=0).stdout)["problems"], [])
+        index = self.dataset / "index.safetensors"
+        index.write_bytes(index.read_bytes()[:-8])
+        (self.dataset / "osv5m-00001.h5").unlink()
+        done = self.call("inspect", self.dataset, code=3)
+        self.assertIn("40 records of osv5m", done.stdout)
+        self.assertIn("index.safetensors: found", done.stderr)
+        self.assertIn("osv5m-00001.h5: the file is missing", done.stderr)
+        told = json.loads(self.call("inspect", self.dataset, "--json", code=3).stdout)
+        self.assertEqual((told["records"], len(told["problems"])), (40, 2))
+        self.assertIn("/id/u64", self.call("inspect", self.dataset, "--record", 1, code=3).stdout)
+        self.assertIn("osv5m-00001.h5", self.call("inspect", self.dataset, "--record", 20, code=3).stderr)
+        self.assertIn("osv5m-00001.h5", self.call("inspect", self.dataset, "--legend", code=3).stderr)
+
     def writing_verbs(self):
         """What writes a file, and the files."""
         out, data, table = self.folder / "out", self.dataset, self.folder / "cells.csv"
