@@ -4,8 +4,11 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "base/error.h"
 #include "base/json_row.h"
@@ -14,9 +17,16 @@
 namespace graticule {
 namespace {
 
+constexpr char kReport[] = "This is a bug in graticule; please report it.";
+
+Error NotArrived(int error) {
+  return {ErrorCode::kCheckpoint,
+          fmt::format("cannot write to the standard output: {}", std::strerror(error))};
+}
+
 int Fail(const Error& error, bool json) {
   fmt::print(stderr, "error: {}\n", error.what());
-  if (json) fmt::print("{}\n", ErrorJson(error));
+  if (json && std::ferror(stdout) == 0) fmt::print("{}\n", ErrorJson(error));
   return error.exit_code();
 }
 
@@ -73,6 +83,23 @@ void AllowManyOpenFiles() {
   setrlimit(RLIMIT_NOFILE, &limit);  // where this fails, opening a file may, and tells so
 }
 
+int Dispatch(const std::string& program, const std::vector<Verb>& verbs,
+             const std::vector<std::string>& arguments, bool json) {
+  if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" ||
+      (json && arguments.size() == 1)) {
+    PrintHelp(program, verbs, json);
+    return arguments.empty() ? static_cast<int>(ErrorCode::kUsage) : 0;
+  }
+  for (size_t words = std::min<size_t>(2, arguments.size()); words >= 1; --words) {
+    std::string name = arguments[0];
+    if (words == 2) name += " " + arguments[1];
+    for (const Verb& verb : verbs) {
+      if (verb.name == name) return verb.run({arguments.begin() + words, arguments.end()});
+    }
+  }
+  return NoVerb(program, verbs, arguments, json);
+}
+
 }  // namespace
 
 int RunVerbs(const std::string& program, const std::vector<Verb>& verbs, int argc, char** argv) {
@@ -80,24 +107,17 @@ int RunVerbs(const std::string& program, const std::vector<Verb>& verbs, int arg
   std::vector<std::string> arguments(argv + 1, argv + argc);
   const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
   try {
-    if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" ||
-        (json && arguments.size() == 1)) {
-      PrintHelp(program, verbs, json);
-      return arguments.empty() ? static_cast<int>(ErrorCode::kUsage) : 0;
-    }
-    for (size_t words = std::min<size_t>(2, arguments.size()); words >= 1; --words) {
-      std::string name = arguments[0];
-      if (words == 2) name += " " + arguments[1];
-      for (const Verb& verb : verbs) {
-        if (verb.name == name) return verb.run({arguments.begin() + words, arguments.end()});
-      }
-    }
-    return NoVerb(program, verbs, arguments, json);
+    const int code = Dispatch(program, verbs, arguments, json);
+    // What was printed may still wait for a disk that is full.
+    if (std::fflush(stdout) != 0) throw NotArrived(errno);
+    return code;
   } catch (const Error& error) {
     return Fail(error, json);
+  } catch (const std::system_error& error) {
+    if (std::ferror(stdout) != 0) return Fail(NotArrived(error.code().value()), json);
+    return Fail(Error(ErrorCode::kBug, error.what(), "", kReport), json);
   } catch (const std::exception& error) {
-    return Fail(Error(ErrorCode::kBug, error.what(), "", "This is a bug in graticule; please report it."),
-                json);
+    return Fail(Error(ErrorCode::kBug, error.what(), "", kReport), json);
   }
 }
 

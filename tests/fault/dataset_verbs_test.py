@@ -229,6 +229,13 @@ class DatasetVerbs(unittest.TestCase):
                     self.assertEqual(done.stdout, "")
         self.assertTrue(pipe.is_fifo())
 
+    def test_a_report_that_does_not_arrive_is_an_error(self):
+        with open("/dev/full", "w") as full:
+            for words in (["inspect", self.dataset], ["inspect", self.dataset, "--json"], ["--help"], ["verify", "--help"]):
+                done = subprocess.run([BIN / "graticule-data", "data", *words], stdout=full, stderr=subprocess.PIPE, text=True)
+                self.assertEqual(done.returncode, 4, (words, done.stderr))
+                self.assertIn("standard output: No space left", done.stderr)
+
     def test_numbers_that_cannot_be_meant_are_refused(self):
         out, verbs = self.writing_verbs()
         baselines = next(verb for verb in verbs if "baselines" in verb)
@@ -250,15 +257,9 @@ class DatasetVerbs(unittest.TestCase):
                 self.assertFalse(out.exists())
 
 
-
-
-
 def limited(size):
     return {"restore_signals": False,  # a write that is too long fails, without SIGXFSZ
             "preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))}
-
-
-
 
 
 if __name__ == "__main__":
