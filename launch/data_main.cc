@@ -33,5 +33,6 @@ int main(int argc, char** argv) {
   for (const Verb& verb : graticule::GalleryVerbs()) verbs.push_back(verb);
   verbs.push_back(graticule::ReportAccuracyVerb());
   verbs.push_back(graticule::VariogramVerb());
-  return graticule::RunVerbs("graticule-data", verbs, argc, argv);
+  return graticule::RunVerbs("graticule", verbs, argc,
+                             argv);  // what is typed: `graticule` hands over to this
 }

@@ -70,7 +70,7 @@ int NoVerb(const std::string& program, const std::vector<Verb>& verbs,
   throw Error(ErrorCode::kUsage,
               fmt::format("unknown verb \"{}\"{}", Printable(given),
                           nearest.empty() ? "" : fmt::format("; did you mean \"{}\"?", nearest)),
-              "", fmt::format("`{} --help` lists them", program));
+              "", fmt::format("`{}{} --help` lists them", program, group.empty() ? "" : " " + arguments[0]));
 }
 
 // A dataset of five million records has some 250 shards, each open twice, once more for its validation part;

@@ -60,16 +60,17 @@ int Run(const std::vector<std::string>& arguments) {
       "neighbour in an 8x8\ncolour layout) and the ceiling that the cells allow, on held-out splits.");
   namespace po = boost::program_options;
   using Words = std::vector<std::string>;
-  options.visible().add_options()("train", po::value<Words>()->multitoken()->required(), "dataset folders")(
+  options.visible().add_options()("train", po::value<Words>()->multitoken()->required(),
+                                  "dataset folders (required)")(
       "train-split", po::value<Words>()->multitoken()->default_value({"train"}, "train"),
       "splits that count as training")(
       "eval-split", po::value<Words>()->multitoken()->default_value({"near", "far"}, "near far"),
       "splits to measure, each reported apart")("cells", po::value<std::string>()->required(),
-                                                "geocell file")(
+                                                "geocell file (required)")(
       "seed", po::value<uint64_t>()->default_value(0), "of the random places")(
       "threads", po::value<int>()->default_value(0), "threads that decode; 0: all cores")(
       "no-colour", "leave out the colour neighbour, which decodes every image")(
-      "out", po::value<std::string>(), "also write the JSON object to this file");
+      "out", po::value<std::string>(), "also write the JSON object to this file [none]");
   if (!options.Parse(arguments)) return 0;
 
   const std::string out = options.Has("out") ? options.OutputFile("out", "baselines.json") : "";

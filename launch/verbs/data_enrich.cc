@@ -25,19 +25,22 @@ using nlohmann::json;
 void AddOptions(po::options_description& options) {
   const EnrichOptions d;
   const auto file = [] { return po::value<std::string>(); };
-  options.add_options()("koppen", file(), "raster of Koeppen-Geiger classes, Beck's codes: climate")(
-      "elevation", file(), "raster, m: elev_m")("population", file(), "raster, persons per km2: popden_km2")(
+  options.add_options()("koppen", file(), "raster of Koeppen-Geiger classes, Beck's codes: climate [none]")(
+      "elevation", file(), "raster, m: elev_m [none]")("population", file(),
+                                                       "raster, persons per km2: popden_km2 [none]")(
       "worldclim-tavg", file(),
-      "folder of 12 monthly rasters (or a path with *), degrees C: tavg_c, tdiff_c")(
-      "worldclim-prec", file(), "folder of 12 monthly rasters (or a path with *), mm: prec_mm, precdiff_mm")(
-      "landcover", file(), "raster of classes: landcover")(
+      "folder of 12 monthly rasters (or a path with *), degrees C: tavg_c, tdiff_c [none]")(
+      "worldclim-prec", file(),
+      "folder of 12 monthly rasters (or a path with *), mm: prec_mm, precdiff_mm [none]")(
+      "landcover", file(), "raster of classes: landcover [none]")(
       "landcover-legend", file(),
-      fmt::format("whose classes: {}", fmt::join(LandCoverLegends(), ", ")).c_str())(
-      "countries", file(), "polygons of countries (Natural Earth, geoBoundaries, GADM): country_iso")(
-      "coastline", file(), "lines or land polygons: coast_km")(
+      fmt::format("whose classes: {} [none]", fmt::join(LandCoverLegends(), ", ")).c_str())(
+      "countries", file(), "polygons of countries (Natural Earth, geoBoundaries, GADM): country_iso [none]")(
+      "coastline", file(), "lines or land polygons: coast_km [none]")(
       "reach-km", po::value<double>()->default_value(d.reach_km, "10"),
       "a place without data takes the nearest pixel's value from within this distance; 0: never")(
-      "replace", file(), "columns, like climate,elev_m, whose layer wins over the source's own values")(
+      "replace", file(),
+      "columns, like climate,elev_m, whose layer wins over the source's own values [none]")(
       "threads", po::value<int>()->default_value(0), "0: one per core, at most 8")(
       "cache-mib", po::value<int64_t>()->default_value(d.cache_mib), "memory for decoded blocks of rasters");
 }

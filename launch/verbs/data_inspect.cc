@@ -283,9 +283,10 @@ int Run(const std::vector<std::string>& arguments) {
                   "Shows what a dataset holds, or one record of it; --sheet draws records from all over it. "
                   "Exits 3 if files\nof the dataset are missing or cut short.");
   namespace po = boost::program_options;
-  options.visible().add_options()("record", po::value<int64_t>(), "show this record, counted from 0")(
-      "image", po::value<std::string>(), "with --record: write its JPEG here")(
-      "sheet", po::value<std::string>(), "write a contact sheet (JPEG) here")(
+  options.visible().add_options()("record", po::value<int64_t>(),
+                                  "show this record, counted from 0 [a summary of all]")(
+      "image", po::value<std::string>(), "with --record: write its JPEG here [nowhere]")(
+      "sheet", po::value<std::string>(), "write a contact sheet (JPEG) here [nowhere]")(
       "legend", po::bool_switch(), "show what the codes in it mean, with the number of records of each")(
       "count", po::value<int64_t>()->default_value(64),
       fmt::format("images on the sheet, at most {}", kMostOnSheet).c_str());

@@ -88,10 +88,10 @@ int Run(const std::vector<std::string>& arguments) {
       "of A, or lie\nclose to one. With one folder, two of its splits are compared.");
   namespace po = boost::program_options;
   options.visible().add_options()("split-a", po::value<std::string>()->default_value(""),
-                                  "records of A with this label only")(
-      "split-b", po::value<std::string>()->default_value(""), "records of B with this label only")(
+                                  "records of A with this label only [all]")(
+      "split-b", po::value<std::string>()->default_value(""), "records of B with this label only [all]")(
       "km", po::value<double>()->default_value(1), "places closer than this overlap")(
-      "out", po::value<std::string>(), "write the pairs to this CSV file");
+      "out", po::value<std::string>(), "write the pairs to this CSV file [none]");
   options.Positional("folder", "datasets");
   if (!options.Parse(arguments)) return 0;
   const std::vector<std::string> folders = options.Words("folder");

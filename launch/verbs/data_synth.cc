@@ -27,7 +27,7 @@ int Run(const std::vector<std::string>& arguments) {
       "downloaded:\nDIR/osv5m, DIR/mp16pro and DIR/extra.csv. The same seed gives the same bytes.");
   namespace po = boost::program_options;
   options.visible().add_options()("out", po::value<std::string>()->required(),
-                                  "folder to write; kept if it already holds this world")(
+                                  "folder to write (required); kept if it already holds this world")(
       "seed", po::value<uint64_t>()->default_value(1), "which planet")(
       "osv", po::value<int64_t>()->default_value(14'000), "images in the OSV-5M layout")(
       "mp16", po::value<int64_t>()->default_value(6'000), "images in the MP16-Pro layout")(

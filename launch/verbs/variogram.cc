@@ -44,13 +44,13 @@ void Add(Options& options) {
                                   "dataset folders (required)")(
       "split", po::value<Words>()->multitoken()->default_value({"train"}, "train"),
       "records of these splits")("embeddings", po::value<Words>()->multitoken()->composing(),
-                                 "compare rows of these stores, one per folder")(
-      "label", po::value<std::string>(), "compare labels: country, climate or land_cover")(
+                                 "compare rows of these stores, one per folder [none]")(
+      "label", po::value<std::string>(), "compare labels: country, climate or land_cover [none]")(
       "scalar", po::value<std::string>(),
-      fmt::format("compare numbers: {}", fmt::join(kAuxColumns, ", ")).c_str())(
+      fmt::format("compare numbers: {} [none]", fmt::join(kAuxColumns, ", ")).c_str())(
       "robust", "with --scalar: the estimator of Cressie and Hawkins, which outliers move less")(
       "exclude-same", po::value<Words>()->multitoken()->composing(),
-      "leave out pairs of one sequence, of one author, or of both")(
+      "leave out pairs of one sequence, of one author, or of both [neither]")(
       "pairs", po::value<int64_t>()->default_value(200'000), "pairs per bin of distance")(
       "model", po::value<std::string>()->default_value("auto"),
       "auto, spherical, exponential, gaussian or stable")(

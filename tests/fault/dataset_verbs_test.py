@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import resource
 import shutil
 import subprocess
@@ -228,6 +229,18 @@ class DatasetVerbs(unittest.TestCase):
                     self.assertIn(reason, done.stderr)
                     self.assertEqual(done.stdout, "")
         self.assertTrue(pipe.is_fifo())
+
+    def test_help_lists_each_option_with_what_holds_without_it(self):
+        verbs = [f"data {name}" for name in ("verify", "inspect", "split", "overlap", "attribution", "baselines", "synth")]
+        for verb in verbs + ["variogram"] + (["data enrich"] if HAS_ENRICH else []):
+            text = self.call(*verb.split(), "--help", room=(), code=0).stdout.split("options:\n")[1]
+            entries = re.sub(r"\n {12,}", " ", text).splitlines()
+            self.assertGreaterEqual(len([entry for entry in entries if entry.startswith("  -")]), 3, verb)
+            for entry in entries:
+                with self.subTest(verb=verb, entry=entry):
+                    self.assertRegex(entry, r"^  --?\w")
+                    if re.match(r"  --\S+ arg", entry):
+                        self.assertRegex(entry, r"\(=.+\) |\[.+\]|\(required\)")
 
     def test_a_report_that_does_not_arrive_is_an_error(self):
         with open("/dev/full", "w") as full:

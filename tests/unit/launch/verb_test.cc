@@ -58,6 +58,8 @@ TEST(Verbs, SuggestTheNearestNameForAnUnknownOne) {
   EXPECT_EQ(typo.code, 2);
   EXPECT_NE(typo.error.find("did you mean \"train\""), std::string::npos) << typo.error;
   EXPECT_NE(Call({"cells", "rendre"}).error.find("did you mean \"cells render\""), std::string::npos);
+  EXPECT_NE(typo.error.find("`program --help`"), std::string::npos) << typo.error;
+  EXPECT_NE(Call({"cells", "rendre"}).error.find("`program cells --help`"), std::string::npos);
   EXPECT_NE(Call({"cell"}).error.find("did you mean \"cells\""), std::string::npos);
   EXPECT_EQ(Call({"xyzzy"}).error.find("did you mean"), std::string::npos);
 }
