@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "data/shard/sidecar_file.h"
+
 namespace graticule {
 namespace {
 
@@ -147,12 +149,7 @@ Manifest WriteEnrichment(FileSystem& fs, const std::string& folder, Manifest man
     entry.counts[name] = column.info.direct + column.info.fallback;
   }
   writer.SetMetadata("columns", columns.dump());
-  const std::string unnamed = JoinPath(folder, "enrich.safetensors.new");
-  entry.sha256 = writer.Write(fs, unnamed);
-  entry.size = fs.FileSize(unnamed);
-  entry.file = fmt::format("enrich-{}.safetensors", entry.sha256.substr(0, 12));
-  fs.Rename(unnamed, JoinPath(folder, entry.file));
-  fs.SyncDir(folder);
+  static_cast<HashedFile&>(entry) = WriteSidecarFile(fs, folder, "enrich", writer);
   manifest.enrich_sidecar = entry;
   WriteManifest(fs, folder, manifest);
   if (!old_file.empty() && old_file != entry.file) fs.Remove(JoinPath(folder, old_file));

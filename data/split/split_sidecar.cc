@@ -8,11 +8,11 @@
 #include <numeric>
 
 #include "base/safetensors.h"
+#include "data/shard/sidecar_file.h"
 
 namespace graticule {
 namespace {
 
-constexpr char kSplitFile[] = "split.safetensors";
 constexpr char kSplitAgain[] = "Write it again with `graticule data split`.";
 
 }  // namespace
@@ -53,17 +53,16 @@ std::string WriteSplit(FileSystem& fs, const std::string& folder, Manifest manif
                        .bytes = labels.label.size()});
   for (const auto& [key, value] : labels.metadata) writer.SetMetadata(key, value);
   writer.SetMetadata("labels", nlohmann::json(labels.names).dump());
+  const std::string old_file = manifest.split_sidecar ? manifest.split_sidecar->file : "";
   SplitEntry entry;
   entry.name = "split";
-  entry.file = kSplitFile;
-  const std::string path = JoinPath(folder, kSplitFile);
-  entry.sha256 = writer.Write(fs, path);
-  entry.size = fs.FileSize(path);
+  static_cast<HashedFile&>(entry) = WriteSidecarFile(fs, folder, "split", writer);
   for (const std::string& name : labels.names) entry.counts[name] = 0;
   for (const uint8_t label : labels.label) ++entry.counts[labels.names.at(label)];
   manifest.split_sidecar = entry;
   WriteManifest(fs, folder, manifest);
-  return path;
+  if (!old_file.empty() && old_file != entry.file) fs.Remove(JoinPath(folder, old_file));
+  return JoinPath(folder, entry.file);
 }
 
 std::vector<std::string> SplitNames(const std::string& folder, const Manifest& manifest) {

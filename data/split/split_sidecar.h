@@ -1,5 +1,5 @@
-// split.safetensors: one label per record, beside the shards and row-aligned with them, named in the manifest
-// with its hash.
+// split-<hash>.safetensors: one label per record, beside the shards and row-aligned with them, named in the
+// manifest with its hash.
 //
 // Tensor `label` u8 [N]; metadata `labels` is a JSON list of names, index = value; `method` says how they
 // were chosen. Without a sidecar every record has the manifest's own split as its label; "all", of imports

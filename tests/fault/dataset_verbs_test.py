@@ -201,7 +201,7 @@ class DatasetVerbs(unittest.TestCase):
             with self.subTest(verb=verb):
                 self.assertIn(str(out), self.call(*verb, room=(), code=0).stdout)
                 self.assertIn(f'"{out}"', self.call(*verb, "--json", room=(), code=0).stdout)
-        self.assertIn(str(self.dataset / "split.safetensors"), self.call("split", self.dataset, code=0).stdout)
+        self.assertIn(f"{self.dataset}/split-", self.call("split", self.dataset, code=0).stdout)
         if HAS_ENRICH:
             self.assertIn(f"{self.dataset}/enrich-", self.call("enrich", self.dataset, code=0).stdout)
 
@@ -216,6 +216,18 @@ class DatasetVerbs(unittest.TestCase):
                 self.assertIn("File too large", done.stderr)
                 self.assertEqual(out.read_text(), "old")
                 self.assertEqual(sorted(self.folder.iterdir()), before, "something was left")
+
+    def test_a_split_that_cannot_be_written_leaves_the_one_that_was_there(self):
+        self.call("split", self.dataset, code=0)
+        kept = (self.dataset / "manifest.json").read_bytes()
+        for size in (20, len(kept) - 1):  # of the labels, and of the manifest alone
+            self.assertIn("File too large", self.call("split", self.dataset, "--seed", 1, code=4, **limited(size)).stderr)
+            self.assertEqual((self.dataset / "manifest.json").read_bytes(), kept)
+            self.call("verify", self.dataset, code=0)
+        self.call("split", self.dataset, "--seed", 1, code=0)
+        self.assertNotEqual((self.dataset / "manifest.json").read_bytes(), kept)
+        self.assertEqual(len(list(self.dataset.glob("split*"))), 1)
+        self.call("verify", self.dataset, code=0)
 
     def test_a_file_that_can_never_be_written_is_refused_before_the_work(self):
         out, verbs = self.writing_verbs()

@@ -1,0 +1,21 @@
+#include "data/shard/sidecar_file.h"
+
+#include <fmt/format.h>
+
+#include "base/fs.h"
+
+namespace graticule {
+
+HashedFile WriteSidecarFile(FileSystem& fs, const std::string& folder, const std::string& stem,
+                            const SafetensorsWriter& writer) {
+  HashedFile file;
+  const std::string unnamed = JoinPath(folder, stem + ".safetensors.new");
+  file.sha256 = writer.Write(fs, unnamed);
+  file.size = fs.FileSize(unnamed);
+  file.file = fmt::format("{}-{}.safetensors", stem, file.sha256.substr(0, 12));
+  fs.Rename(unnamed, JoinPath(folder, file.file));
+  fs.SyncDir(folder);
+  return file;
+}
+
+}  // namespace graticule

@@ -1,0 +1,18 @@
+// Row-aligned columns beside a dataset's shards, in a safetensors file whose name follows from its bytes.
+//
+// The file that the manifest names is never touched: whoever adds a sidecar writes it, then the manifest,
+// then removes the old one, and a full disk or a kill at any moment leaves a dataset that opens.
+#pragma once
+
+#include <string>
+
+#include "base/safetensors.h"
+#include "data/shard/hashed_file.h"
+
+namespace graticule {
+
+// Writes folder/stem-<hash>.safetensors. Throws Error(kCheckpoint) where storage takes no more.
+HashedFile WriteSidecarFile(FileSystem& fs, const std::string& folder, const std::string& stem,
+                            const SafetensorsWriter& writer);
+
+}  // namespace graticule
