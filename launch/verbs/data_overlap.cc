@@ -62,8 +62,8 @@ void Print(const OverlapPart& a, const OverlapPart& b, double km, const OverlapR
   const auto name = [](const OverlapPart& part) {
     return part.split.empty() ? part.folder : fmt::format("{} ({})", part.folder, part.split);
   };
-  fmt::print("A: {} records of {}\nB: {} records of {}\n\n", result.records_a, name(a), result.records_b,
-             name(b));
+  fmt::print("A: {} of {}\nB: {} of {}\n\n", Counted(result.records_a, "record"), name(a),
+             Counted(result.records_b, "record"), name(b));
   fmt::print("{:<26} {:>12} {:>9}\n", "same as some record of A", "records of B", "share");
   for (size_t by = 0; by < kOverlapCount; ++by) {
     const OverlapCounts& counts = result.by[by];

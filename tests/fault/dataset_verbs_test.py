@@ -150,6 +150,13 @@ class DatasetVerbs(unittest.TestCase):
         self.assertIn(": 2 problems\n", text)
         self.assertEqual((told["shards"], told["records"], told["problem_count"]), (3, 10, 2))
 
+    def test_reports_know_one_from_many(self):
+        one = self.places(1)
+        self.assertIn(": 1 record of places (all) in 1 shard, ", self.call("inspect", one, code=0).stdout)
+        told = self.call("overlap", self.dataset, one, "--out", self.folder / "pairs", "--km", 20100, code=0).stdout
+        for words in ("A: 40 records of ", "B: 1 record of ", "1 pair written to "):
+            self.assertIn(words, told)
+
     def test_verify_goes_on_after_a_manifest_that_cannot_be_read(self):
         other = self.folder / "other"
         shutil.copytree(self.dataset, other)
