@@ -87,29 +87,32 @@ void ImportReport::CompareRows(int64_t rows, int64_t published) {
   if (rows != published) Count("unexpected_row_count", fmt::format("{} rows instead of {}", rows, published));
 }
 
-void ImportReport::CompareFiles(const std::string& unit, const std::vector<std::string>& expected,
+void ImportReport::CompareFiles(const std::string& unit, const std::vector<std::string>& published,
+                                const std::function<bool(size_t)>& wanted,
                                 const std::vector<std::string>& found) {
   const auto absent = [&](size_t i) {
-    return i < expected.size() && std::find(found.begin(), found.end(), expected[i]) == found.end();
+    return i < published.size() && wanted(i) &&
+           std::find(found.begin(), found.end(), published[i]) == found.end();
   };
   std::string names;
-  int64_t count = 0;
-  for (size_t begin = 0; begin < expected.size(); ++begin) {
-    if (!absent(begin)) continue;
-    size_t last = begin;
-    while (absent(last + 1)) ++last;
-    names += " " + expected[begin];
-    if (last > begin) names += (last > begin + 1 ? "-" : " ") + expected[last];
-    count += static_cast<int64_t>(last - begin + 1);
-    begin = last;
+  int64_t expected = 0, count = 0;
+  size_t run = 0;  // absent ones in a row
+  for (size_t i = 0; i < published.size(); ++i) {
+    expected += wanted(i);
+    if (!absent(i)) continue;
+    ++count;
+    ++run;
+    if (absent(i + 1)) continue;
+    names += " " + published[i + 1 - run];
+    if (run > 1) names += (run > 2 ? "-" : " ") + published[i];
+    run = 0;
   }
-  const auto here = static_cast<int64_t>(expected.size()) - count;
+  const int64_t here = expected - count;
   SetTotal(unit, here);
-  SetTotal(unit + " expected", static_cast<int64_t>(expected.size()));
+  SetTotal(unit + " expected", expected);
   if (count == 0) return;
   // One line, however many they are: its names are what is fetched next.
-  reasons_["absent_file"] = {count,
-                             {fmt::format("{} of {} {}; absent:{}", here, expected.size(), unit, names)}};
+  reasons_["absent_file"] = {count, {fmt::format("{} of {} {}; absent:{}", here, expected, unit, names)}};
 }
 
 int64_t ImportReport::count(const std::string& reason) const {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -24,10 +25,10 @@ class ImportReport {
   void SetShare(const std::string& name, double value) { shares_[name] = value; }
   // What was found beside what was published. A difference is counted, not refused: people fetch parts.
   void CompareRows(int64_t rows, int64_t published);
-  // unit: "zips". expected: names of the published files that are wanted, in order; found: those that are
+  // unit: "zips". published: names in order; wanted: those that the caller asks for; found: those that are
   // here.
-  void CompareFiles(const std::string& unit, const std::vector<std::string>& expected,
-                    const std::vector<std::string>& found);
+  void CompareFiles(const std::string& unit, const std::vector<std::string>& published,
+                    const std::function<bool(size_t)>& wanted, const std::vector<std::string>& found);
 
   std::string ToJson() const;
   static ImportReport FromJson(const std::string& text);  // for the journal of an interrupted import

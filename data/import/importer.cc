@@ -285,10 +285,12 @@ ImportResult Import::Run() {
   // The last seal comes first: a state that is saved with it must not count left-overs that are counted again
   // when the import is repeated.
   Manifest manifest;
-  if (writer.size() > 0) manifest = writer.Finish();
+  if (writer.size() > 0) {
+    manifest = writer.Finish();
+    report_.SetShare("consecutive_within_25km", manifest.consecutive_within_25km);
+  }
   CountLeftOvers();
   report_.SetTotal("records", writer.size());
-  report_.SetShare("consecutive_within_25km", manifest.consecutive_within_25km);
   if (rows_ != nullptr) report_.SetTotal("rows", rows_->size());
   if (writer.size() == 0) {
     throw Error(ErrorCode::kData, "no record is left to write:\n" + report_.ToText(), options_.out,

@@ -182,6 +182,8 @@ def test_osv5m_tells_which_published_zips_are_absent(osv, tmp_path):
     assert line == "92 of 98 zips of train; absent: 07.zip 31.zip 40.zip-42.zip 97.zip" and reasons["row_without_file"]["count"] == 1
     line, reasons = absent("--zips", "01-09")
     assert line == "8 of 9 zips of train; absent: 07.zip" and "row_without_file" not in reasons
+    assert absent("--zips", "01,06-08,30-32,40-41,96-97")[0] == "6 of 11 zips of train; absent: 07.zip 31.zip 40.zip 41.zip 97.zip"
+    assert absent("--zips", "01,40,42")[0] == "1 of 3 zips of train; absent: 40.zip 42.zip"
     line, reasons = absent("--zips", "00,01")
     assert line is None and reasons["row_of_another_part"]["count"] == 1, "what was asked for is here"
     assert "row_of_another_part" not in absent("--max-records", "3")[1]
