@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
 #include "launch/progress_line.h"
 
 namespace graticule {
@@ -28,8 +29,9 @@ RecordFilterOptions Filter(const Options& options) {
 
 void Print(const Options& options, const std::string& out, const ImportResult& result) {
   if (!options.json()) {
-    fmt::print("{}\n{}: {} records in {} shards\n", result.report.ToText(), out, result.manifest.n_records,
-               result.manifest.shards.size());
+    fmt::print("{}\n{}: {} in {}\n", result.report.ToText(), out,
+               Counted(result.manifest.n_records, "record"),
+               Counted(std::ssize(result.manifest.shards), "shard"));
     return;
   }
   const nlohmann::json json = {{"out", out},

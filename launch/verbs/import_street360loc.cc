@@ -6,6 +6,17 @@
 #include "launch/verbs/import_command.h"
 
 namespace graticule {
+namespace {
+
+// In the folder of the download, or its folder `dataset`.
+std::string WorkbookBelow(const std::string& root, const std::string& name) {
+  for (const std::string& path : {JoinPath(root, "dataset/" + name), JoinPath(root, name)})
+    if (PosixFs().Exists(path)) return path;
+  throw Error(ErrorCode::kData, fmt::format("no {} here, nor in dataset/", name), root,
+              "Fetch it, or name it with --xlsx.");
+}
+
+}  // namespace
 
 int ImportStreet360loc(const std::vector<std::string>& arguments) {
   namespace po = boost::program_options;
@@ -27,11 +38,15 @@ int ImportStreet360loc(const std::vector<std::string>& arguments) {
     throw Error(ErrorCode::kUsage, fmt::format("--split is \"{}\", expected train, val or test", split));
   const std::string name = split + "_description.xlsx";
   ImportTable table;
-  table.path = options.Has("xlsx") ? options.Get<std::string>("xlsx") : JoinPath(root, "dataset/" + name);
-  const std::string beside = JoinPath(root, name);
-  if (!options.Has("xlsx") && !PosixFs().Exists(table.path) && PosixFs().Exists(beside)) table.path = beside;
-  const std::string images = RequireFolder(options.Has("images") ? options.Get<std::string>("images")
-                                                                 : JoinPath(root, "Street360Loc_images"));
+  table.path =
+      options.Has("xlsx") ? RequireFile(options.Get<std::string>("xlsx")) : WorkbookBelow(root, name);
+  std::string images = JoinPath(root, "Street360Loc_images");
+  if (options.Has("images")) {
+    images = RequireFolder(options.Get<std::string>("images"));
+  } else if (!PosixFs().IsDirectory(images)) {
+    throw Error(ErrorCode::kData, "there is no such folder of images", images,
+                "Fetch it, or name it with --images.");
+  }
   ImportReport of_rows;
   table.text = Street360ToCsv(ReadXlsx(table.path), table.path, split,
                               {.keep_refusals = options.Get<bool>("keep-refusals"),

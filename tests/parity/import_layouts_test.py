@@ -436,6 +436,13 @@ def test_street360loc_keeps_places_views_and_descriptions(tmp_path):
     assert every["records"] == 14 and texts_of(tmp_path / "all")[1].startswith("I’m unable")
     assert "--split" in run("street360loc", "--root", root, "--split", "dev", "--out", tmp_path / "x", code=2)["error"]["message"]
     workbook(root / "dataset/val_description.xlsx", [["index", "pos", "x", "y", "text_description"]])
+    away = tmp_path / "away"
+    (root / "Street360Loc_images").rename(away)
+    for words, told, code in (((), "Street360Loc_images", 3), (("--images", tmp_path / "none"), "none", 2), (("--images", away, "--xlsx", tmp_path / "none"), "none", 2)):
+        assert told in run("street360loc", "--root", root, *words, "--out", tmp_path / "x", code=code)["error"]["where"]
+    away.rename(root / "Street360Loc_images")
+    (tmp_path / "empty").mkdir()
+    assert "no train_description.xlsx here" in run("street360loc", "--root", tmp_path / "empty", "--images", away.parent, "--out", tmp_path / "x", code=3)["error"]["message"]
     assert '"z"' in run("street360loc", "--root", root, "--split", "val", "--out", tmp_path / "x", code=3)["error"]["message"]
     put(root / "dataset/test_description.xlsx", b"PK no zip")
     assert "zip" in run("street360loc", "--root", root, "--split", "test", "--out", tmp_path / "x", code=3)["error"]["message"]
