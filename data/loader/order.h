@@ -22,7 +22,7 @@ class KeyedOrder {
   // round: the epoch, or the number of the pass over the dataset; < 2^32.
   KeyedOrder(int64_t n, uint64_t seed, uint64_t round);
   int64_t At(int64_t index) const;  // index in [0, n)
-  // At(first), At(first + 1), ... in less than half of the time: sixteen chains of multiplications at once.
+  // At(first), At(first + 1), ... in a third of the time and less: sixteen chains of multiplications at once.
   void At(int64_t first, std::span<int64_t> out) const;
   int64_t size() const { return n_; }
 

@@ -48,12 +48,16 @@ TEST(KeyedOrder, GivesTheStoredOrder) {
 }
 
 TEST(KeyedOrder, GivesAnyStretchAsOneByOne) {
-  const KeyedOrder order(1025, 9, 4);  // of four values that come out, three are sent through again
-  for (const int64_t first : {0, 1, 500, 1009}) {
-    for (const int64_t n : {0, 1, 15, 16}) {
-      std::vector<int64_t> out(static_cast<size_t>(n), -1);
-      order.At(first, out);
-      for (int64_t i = 0; i < n; ++i) EXPECT_EQ(out[static_cast<size_t>(i)], order.At(first + i));
+  const KeyedOrder orders[] = {{1025, 9, 4},  // of four values that come out, three are sent through again
+                               {4'890'000, (uint64_t{1} << 40) + 5, 3},
+                               {int64_t{1} << 48, ~uint64_t{0}, UINT32_MAX}};
+  for (const KeyedOrder& order : orders) {
+    for (const int64_t first : {0, 1, 500, 985}) {
+      for (const int64_t n : {0, 1, 15, 16, 40}) {
+        std::vector<int64_t> out(static_cast<size_t>(n), -1);
+        order.At(first, out);
+        for (int64_t i = 0; i < n; ++i) EXPECT_EQ(out[static_cast<size_t>(i)], order.At(first + i));
+      }
     }
   }
 }
