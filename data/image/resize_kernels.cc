@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "base/intrinsics.h"
 
 namespace graticule::kernels {
 
@@ -138,12 +136,6 @@ GRATICULE_AVX2 void ColumnAvx2(const uint8_t* in, int64_t stride, const AxisWeig
     }
   }
 }
-
-// GCC 12 takes the deliberately undefined operands inside its own AVX-512 intrinsics for mistakes of ours.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
 
 // The same with registers twice as wide; VNNI multiplies and accumulates in one instruction.
 #define GRATICULE_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))

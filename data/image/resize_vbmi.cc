@@ -4,11 +4,8 @@
 #include <array>
 #include <cstring>
 
+#include "base/intrinsics.h"
 #include "data/image/resize_kernels.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace graticule::kernels {
 
@@ -57,12 +54,6 @@ bool MakeBlockWeights(const AxisWeights& across, int width, BlockWeights& out) {
 }
 
 #if defined(__x86_64__)
-
-// GCC 12 takes the deliberately undefined operands inside its own AVX-512 intrinsics for mistakes of ours.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
 
 #define GRATICULE_VBMI __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi")))
 

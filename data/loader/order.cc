@@ -5,12 +5,9 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/intrinsics.h"
 #include "base/philox.h"
 #include "base/rng.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
 
 namespace graticule {
 
@@ -25,12 +22,6 @@ bool HasAvx512() {
   static const bool has = __builtin_cpu_supports("avx512f");
   return has;
 }
-
-// GCC 12 takes the deliberately undefined operands inside its own AVX-512 intrinsics for mistakes of ours.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
 
 #define GRATICULE_AVX512 __attribute__((target("avx512f")))
 

@@ -1,12 +1,11 @@
 #include "geo/variogram/pair_values.h"
 
-#include <immintrin.h>
-
 #include <bit>
 #include <cmath>
 #include <cstring>
 
 #include "base/error.h"
+#include "base/intrinsics.h"
 
 namespace graticule {
 namespace {
