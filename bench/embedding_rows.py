@@ -68,7 +68,7 @@ def main():
             ours = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             rates.setdefault("graticule, store", []).append(ours["store"])
             rates.setdefault("graticule, loader", []).append(ours["loader"])
-            rates.setdefault("bare copy, the limit", []).append(ours["copy"])
+            rates.setdefault("memcpy of mapped rows", []).append(ours["copy"])
             for name, gather in peers.items():
                 rates.setdefault(name, []).append(rate(gather, options.records, options.seconds / 2))
     row_bytes = ours["row_bytes"]
