@@ -56,9 +56,12 @@ class EmptyRoot(unittest.TestCase):
     def test_graticule_hands_over_to_graticule_data(self):
         done = self.run_inside(f"/{self.bundle}/bin/graticule-data", "--help")
         self.assertEqual(done.returncode, 0, done.stderr)
+        done = self.run_inside(f"/{self.bundle}/bin/graticule", "data", "verify", "--help")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("--decode", done.stdout)
         done = self.run_inside(f"/{self.bundle}/bin/graticule", "data", "no-such-verb")
         self.assertEqual(done.returncode, 2)
-        self.assertIn("graticule-data", done.stderr)
+        self.assertIn('unknown verb "data no-such-verb"', done.stderr)
 
     def test_train_without_torch_says_what_to_install(self):
         if not (BUILD / "bin/graticule-train").exists():
