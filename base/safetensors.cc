@@ -181,6 +181,7 @@ class FileImpl : public SafetensorsFile {
     throw Error(code_, "malformed safetensors: " + what, name_,
                 "the file is damaged or not a safetensors file");
   }
+  void CheckSize(uint64_t file) const;
   void CheckLength(uint64_t header, uint64_t file) const;
   std::vector<RawEntry> ReadHeader(std::span<const uint8_t> header);
   void Place(std::vector<RawEntry> entries, std::span<const uint8_t> data);
@@ -202,6 +203,11 @@ uint64_t HeaderLength(const uint8_t* bytes) {
   return length;
 }
 
+void FileImpl::CheckSize(uint64_t file) const {
+  if (file < kLengthBytes)
+    Fail(fmt::format("the file has {} bytes, a header length needs {}", file, kLengthBytes));
+}
+
 void FileImpl::CheckLength(uint64_t header, uint64_t file) const {
   if (header > kMaxHeaderBytes) Fail(fmt::format("header of {} bytes, at most {}", header, kMaxHeaderBytes));
   if (header > file - kLengthBytes)
@@ -218,8 +224,8 @@ void FileImpl::Load(const std::string& path) {
 void FileImpl::Map(const std::string& path) {
   file_ = PosixFs().Open(path);
   const uint64_t size = file_->size();
+  CheckSize(size);
   uint8_t first[kLengthBytes];
-  if (size < kLengthBytes) return Read({first, 0});
   file_->ReadAt(0, first, kLengthBytes);
   const uint64_t length = HeaderLength(first);
   CheckLength(length, size);
@@ -231,8 +237,7 @@ void FileImpl::Map(const std::string& path) {
 }
 
 void FileImpl::Read(std::span<const uint8_t> bytes) {
-  if (bytes.size() < kLengthBytes)
-    Fail(fmt::format("the file has {} bytes, a header length needs {}", bytes.size(), kLengthBytes));
+  CheckSize(bytes.size());
   const uint64_t length = HeaderLength(bytes.data());
   CheckLength(length, bytes.size());
   Place(ReadHeader(bytes.subspan(kLengthBytes, length)), bytes.subspan(kLengthBytes + length));
