@@ -1,6 +1,7 @@
 #include "launch/verb.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -26,7 +27,10 @@ Error NotArrived(int error) {
 
 int Fail(const Error& error, bool json) {
   fmt::print(stderr, "error: {}\n", error.what());
-  if (json && std::ferror(stdout) == 0) fmt::print("{}\n", ErrorJson(error));
+  if (json && std::ferror(stdout) == 0) {
+    const std::string line = ErrorJson(error) + "\n";
+    std::fwrite(line.data(), 1, line.size(), stdout);  // must not throw: an error is being told already
+  }
   return error.exit_code();
 }
 
@@ -104,6 +108,7 @@ int Dispatch(const std::string& program, const std::vector<Verb>& verbs,
 
 int RunVerbs(const std::string& program, const std::vector<Verb>& verbs, int argc, char** argv) {
   AllowManyOpenFiles();
+  signal(SIGXFSZ, SIG_IGN);  // a file that meets its limit is then an error of the write
   std::vector<std::string> arguments(argv + 1, argv + argc);
   const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
   try {

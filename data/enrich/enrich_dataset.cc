@@ -7,11 +7,11 @@
 #include <cmath>
 #include <functional>
 
-#include "base/file_lock.h"
 #include "data/enrich/enrich_layers.h"
 #include "data/enrich/gdal_start.h"
 #include "data/enrich/land_cover_legend.h"
 #include "data/enrich/record_labels.h"
+#include "data/shard/sidecar_file.h"
 
 namespace graticule {
 namespace {
@@ -123,8 +123,7 @@ EnrichReportRow Report(const std::string& name, const SampledColumn& sampled, co
 EnrichReport EnrichDataset(FileSystem& fs, const std::string& folder, const EnrichOptions& options) {
   CheckOptions(options);
   RequireManifest(folder);  // before the lock, which stays where it is made
-  const FileLock lock(JoinPath(folder, ".enrich.lock"),
-                      "wait until the other `graticule data enrich` has ended");
+  const auto lock = LockSidecars(folder);
   const Manifest manifest = ReadManifest(folder);
   const RecordIndex index = RecordIndex::Open(folder, manifest);
   std::vector<LatLon> places;

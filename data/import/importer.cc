@@ -283,12 +283,9 @@ ImportResult Import::Run() {
     if (options_.progress) options_.progress({writer.size(), source_->position(), source_->size()});
   }
   // The last seal comes first: a state that is saved with it must not count left-overs that are counted again
-  // when the import is repeated.
-  Manifest manifest;
-  if (writer.size() > 0) {
-    manifest = writer.Finish();
-    report_.SetShare("consecutive_within_25km", manifest.consecutive_within_25km);
-  }
+  // when the import is repeated. The manifest comes last: where it is, the report is too.
+  writer.SealAll();
+  if (writer.size() > 0) report_.SetShare("consecutive_within_25km", writer.ConsecutiveWithin25Km());
   CountLeftOvers();
   report_.SetTotal("records", writer.size());
   if (rows_ != nullptr) report_.SetTotal("rows", rows_->size());
@@ -298,9 +295,9 @@ ImportResult Import::Run() {
                     ? "Check that table and images belong together."
                     : "Photos without a table need their place in EXIF; name a table of places with --csv.");
   }
-  ImportResult result{std::move(manifest), std::move(report_)};
-  result.report.Write(fs_, options_.out);
-  return result;
+  report_.Write(fs_, options_.out);
+  Manifest manifest = writer.Finish();
+  return {std::move(manifest), std::move(report_)};
 }
 
 }  // namespace

@@ -38,7 +38,9 @@ DatasetWriter::DatasetWriter(FileSystem& fs, std::string folder, DatasetWriterOp
   fs_.MakeDirs(folder_);
   lock_ = std::make_unique<FileLock>(JoinPath(folder_, kLockName),
                                      "wait for that import, or choose another --out");
+  RemoveLitter();
   if (fs_.Exists(JoinPath(folder_, kManifestName))) {
+    fs_.Remove(JoinPath(folder_, kJournalName));  // of an import that was killed when all was written
     lock_->RemoveFile();
     throw Error(ErrorCode::kData, "there is a finished dataset here already", folder_,
                 "Choose another --out, or remove the folder.");
@@ -55,7 +57,21 @@ DatasetWriter::~DatasetWriter() {
   } catch (...) {
     // This object goes because something failed already, and that is being told.
   }
+  sealing_.clear();  // waits: nobody else may take the folder before
   if (lock_ != nullptr) lock_->RemoveFile();
+}
+
+// What a killed import was writing: NAME.tmp<pid> of the files that appear by rename.
+void DatasetWriter::RemoveLitter() {
+  for (const std::string& name : fs_.List(folder_)) {
+    const size_t end = name.rfind(".tmp");
+    if (end == std::string::npos || name.find_first_not_of("0123456789", end + 4) != std::string::npos)
+      continue;
+    const std::string of = name.substr(0, end);
+    for (const char* const ours :
+         {kJournalName, kIndexName, kManifestName, "import_report.json", "import_report.txt"})
+      if (of == ours) fs_.Remove(JoinPath(folder_, name));
+  }
 }
 
 std::string DatasetWriter::ShardName(size_t index) const {
@@ -83,6 +99,12 @@ std::optional<std::string> DatasetWriter::Resume(const std::string& fingerprint)
     entry.first = item.at("first");
     entry.img_abs_off = item.at("img_abs_off");
     entry.img_bytes = item.at("img_bytes");
+    if (entry.first != size() || entry.file != ShardName(manifest_.shards.size())) {
+      throw Error(ErrorCode::kData,
+                  fmt::format("the journal names {} from record {} on where {} from record {} on is due",
+                              entry.file, entry.first, ShardName(manifest_.shards.size()), size()),
+                  path, "Remove the folder to start again.");
+    }
     Adopt(entry);
   }
   return journal.value("state", "");
@@ -169,7 +191,12 @@ void DatasetWriter::SealShard() {
 void DatasetWriter::JoinSeal() {
   Sealing oldest = std::move(sealing_.front());
   sealing_.pop_front();
-  manifest_.shards.push_back(oldest.shard.get());
+  try {
+    manifest_.shards.push_back(oldest.shard.get());
+  } catch (...) {
+    sealing_.clear();  // the journal holds no shard behind one that is missing
+    throw;
+  }
   json journal = {{"fingerprint", fingerprint_}, {"state", oldest.state}, {"shards", json::array()}};
   for (const ShardEntry& s : manifest_.shards) {
     journal["shards"].push_back({{"file", s.file},
@@ -184,13 +211,20 @@ void DatasetWriter::JoinSeal() {
   WriteFileAtomically(fs_, JoinPath(folder_, kJournalName), journal.dump());
 }
 
-Manifest DatasetWriter::Finish() {
+void DatasetWriter::SealAll() {
   if (shard_ != nullptr) SealShard();
   while (!sealing_.empty()) JoinSeal();
+}
+
+double DatasetWriter::ConsecutiveWithin25Km() const {
+  return neighbours_ == 0 ? 0 : static_cast<double>(near_neighbours_) / static_cast<double>(neighbours_);
+}
+
+Manifest DatasetWriter::Finish() {
+  SealAll();
   manifest_.n_records = size();
   manifest_.index = index_.Write(fs_, folder_);
-  manifest_.consecutive_within_25km =
-      neighbours_ == 0 ? 0 : static_cast<double>(near_neighbours_) / static_cast<double>(neighbours_);
+  manifest_.consecutive_within_25km = ConsecutiveWithin25Km();
   for (const ColumnSpec& spec : Columns()) {
     const Moments& m = moments_[static_cast<size_t>(spec.col)];
     if (m.count == 0) continue;
@@ -203,7 +237,7 @@ Manifest DatasetWriter::Finish() {
   }
   WriteManifest(fs_, folder_, manifest_);
   fs_.Remove(JoinPath(folder_, kJournalName));
-  fs_.Remove(JoinPath(folder_, kLockName));
+  lock_->RemoveFile();
   lock_.reset();
   return ReadManifest(folder_);
 }

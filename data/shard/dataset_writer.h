@@ -2,8 +2,9 @@
 //
 // Records keep the order of Append. The folder becomes a dataset only when Finish has written manifest.json.
 // After each sealed shard a journal is written, so that an interrupted import goes on after the last sealed
-// shard (Resume). Memory: the columns of one shard and about 70 B per record for the index. One thread.
-// Failures throw Error(kData).
+// shard (Resume). Memory: the columns of five shards at most, of the one that fills and those being sealed,
+// and about 70 B per record for the index. One thread; the file system is used by those that seal as well.
+// What cannot be read throws Error(kData), what cannot be written Error(kCheckpoint).
 #pragma once
 
 #include <cstdint>
@@ -58,7 +59,11 @@ class DatasetWriter {
     index_.ForEachImage(call);
   }
   int64_t size() const { return index_.size(); }
-  // Seals the last shard, writes index and manifest, removes the journal.
+  // Seals the last shard and waits until all are in the journal, with the caller's state.
+  void SealAll();
+  // Of neighbours in order that both have a place, so far.
+  double ConsecutiveWithin25Km() const;
+  // SealAll, then index and manifest; removes the journal.
   Manifest Finish();
 
  private:
@@ -75,6 +80,7 @@ class DatasetWriter {
   size_t shards_begun() const { return manifest_.shards.size() + sealing_.size(); }
   void Adopt(const ShardEntry& entry);
   std::string ShardName(size_t index) const;
+  void RemoveLitter();
 
   FileSystem& fs_;
   std::unique_ptr<FileLock> lock_;  // one writer per folder

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/fs.h"
 
 namespace graticule {
 namespace {
@@ -295,6 +296,7 @@ H5Reader::H5Reader(const std::string& path) : state_(std::make_unique<State>()) 
   H5Pset_file_locking(access.get(), false, true);
   state_->file = Handle(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose);
   if (!state_->file) {
+    PosixFs().Open(path);  // tells what the library does not: too many open files
     throw Error(ErrorCode::kData, fmt::format("not a readable HDF5 file: {}", LastHdf5Message()), path,
                 kFetchAgain);
   }

@@ -6,6 +6,11 @@
 
 namespace graticule {
 
+std::unique_ptr<FileLock> LockSidecars(const std::string& folder) {
+  return std::make_unique<FileLock>(JoinPath(folder, ".sidecar.lock"),
+                                    "wait until the other `graticule data enrich` or `data split` has ended");
+}
+
 HashedFile WriteSidecarFile(FileSystem& fs, const std::string& folder, const std::string& stem,
                             const SafetensorsWriter& writer) {
   HashedFile file;

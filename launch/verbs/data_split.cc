@@ -8,6 +8,7 @@
 
 #include "data/enrich/record_labels.h"
 #include "data/shard/shard_reader.h"
+#include "data/shard/sidecar_file.h"
 #include "data/split/block_split.h"
 #include "geo/svg.h"
 #include "launch/options.h"
@@ -21,6 +22,7 @@ using nlohmann::json;
 // The datasets that are split together, one after the other.
 struct Sources {
   std::vector<std::string> folders;
+  std::vector<std::unique_ptr<FileLock>> locks;
   std::vector<Manifest> manifests;
   std::vector<RecordLabels> labels;
   std::vector<LatLon> places;
@@ -31,6 +33,8 @@ Sources Load(const std::vector<std::string>& folders) {
   Sources s;
   s.folders = folders;
   for (const std::string& folder : folders) {
+    RequireManifest(folder);  // before the lock, which stays where it is made
+    s.locks.push_back(LockSidecars(folder));
     const Manifest manifest = ReadManifest(folder);
     const RecordIndex index = RecordIndex::Open(folder, manifest);
     for (int64_t i = 0; i < index.size; ++i) s.places.push_back({index.lat[i], index.lon[i]});

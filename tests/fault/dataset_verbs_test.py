@@ -1,4 +1,5 @@
 """The verbs on datasets, typed by somebody who slips: each mistake is one message and the right exit code, and leaves nothing."""
+import fcntl
 import json
 import os
 import pathlib
@@ -59,6 +60,28 @@ class DatasetVerbs(unittest.TestCase):
                 for word in (str(dataset), *words):
                     self.assertIn(word, done.stderr)
         self.assertEqual(sorted(self.folder.rglob("*")), before, "something was left")
+
+    def test_one_process_at_a_time_adds_labels_and_columns(self):
+        with open(self.dataset / ".sidecar.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for verb in ("split", *(["enrich"] if HAS_ENRICH else [])):
+                self.assertIn("another process is at work here", self.call(verb, self.dataset, code=2).stderr)
+        self.call("split", self.dataset, code=0)
+
+    def test_where_the_manifest_is_the_report_is_too_and_no_litter(self):
+        out = self.folder / "again"
+        words = ("import", "osv5m", "--root", self.world / "download/osv5m", "--split", "train", "--records-per-shard", 15, "--out", out)
+        (out / "import_report.json").mkdir(parents=True)
+        self.call(*words, code=4)
+        self.assertFalse((out / "manifest.json").exists())
+        (out / "import_report.json").rmdir()
+        for name in ("manifest.json.tmp17", "import.journal.json.tmp4", "mine.tmp3"):
+            (out / name).write_text("x")
+        self.call(*words, code=0)
+        expected = {path.name: path.read_bytes() for path in (self.world / "sealed").iterdir()}
+        found = {path.name: path.read_bytes() for path in out.iterdir()}
+        self.assertEqual(found.pop("mine.tmp3"), b"x")
+        self.assertEqual(found, expected)
 
     def test_a_path_that_is_not_there_is_a_slip_of_the_command_line(self):
         self.refused_by_all(self.folder / "nope", 2, "no such folder", "`graticule data import`")

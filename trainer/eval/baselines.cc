@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <exception>
 #include <limits>
+#include <mutex>
 #include <numeric>
 #include <optional>
 #include <thread>
@@ -42,12 +44,20 @@ class LayoutReader {
     gallery->layouts.assign(gallery->records.size(), std::nullopt);
     std::atomic<size_t> next = 0;
     std::atomic<int64_t> finished = 0;
+    std::mutex mutex;
+    std::exception_ptr failure;  // of the storage: the first one
     const auto work = [&](bool reports) {
       JpegDecoder decoder;
       Image image;
       std::vector<uint8_t> bytes;
       for (size_t i = next++; i < gallery->records.size(); i = next++) {
-        gallery->layouts[i] = ReadOne(dataset, gallery->records[i], decoder, bytes, image);
+        try {
+          gallery->layouts[i] = ReadOne(dataset, gallery->records[i], decoder, bytes, image);
+        } catch (...) {
+          const std::lock_guard lock(mutex);
+          if (!failure) failure = std::current_exception();
+          next = gallery->records.size();
+        }
         ++finished;
         if (reports && options_.progress) options_.progress(done_ + finished, total_);
       }
@@ -58,6 +68,7 @@ class LayoutReader {
       work(true);
     }
     done_ += finished;
+    if (failure) std::rethrow_exception(failure);
   }
 
   int64_t unreadable() const { return unreadable_; }
@@ -67,13 +78,17 @@ class LayoutReader {
                                       std::vector<uint8_t>& bytes, Image& image) {
     try {
       dataset.ReadImage(record, bytes);
+    } catch (const BadRecord&) {
+      ++unreadable_;
+      return std::nullopt;
+    }
+    try {
       decoder.Decode(bytes, {.apply_orientation = true}, image);
       return ComputeColourLayout(image.view());
-    } catch (const BadRecord&) {
     } catch (const Error&) {
+      ++unreadable_;
+      return std::nullopt;
     }
-    ++unreadable_;
-    return std::nullopt;
   }
 
   const BaselineOptions& options_;

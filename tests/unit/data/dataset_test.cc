@@ -256,6 +256,39 @@ TEST(DatasetWriter, GoesOnAfterTheLastSealedShard) {
   EXPECT_FALSE(std::filesystem::exists(folder / "d/import.journal.json"));
 }
 
+// Of several shards that are sealed at a time the second fails: the journal ends before it, and the import
+// goes on from there.
+TEST(DatasetWriter, AShardThatCannotBeSealedLeavesNoHole) {
+  const TemporaryFolder folder;
+  const Manifest whole = WriteTinyDataset(folder / "whole", 45, 10);
+  const DatasetWriterOptions options{.dataset = "tiny", .split = "train", .records_per_shard = 10};
+  Dictionaries dictionaries;
+  dictionaries["city"].Intern("Windhoek");
+  const auto append = [](DatasetWriter& writer, int64_t i) {
+    writer.Append("rec-" + std::to_string(i), TinyImage(i),
+                  {static_cast<uint16_t>(100 + i % 50), 64, static_cast<uint8_t>(i % 2)}, TinyRow(i));
+  };
+  const auto failing = MakeFaultyFs(PosixFs(), [](std::string_view operation, const std::string& path) {
+    if (operation == "fsync" && path.find("tiny-00001.h5") != std::string::npos)
+      throw Error(ErrorCode::kCheckpoint, "no", path);
+  });
+  const std::string failure = FailureOf(
+      [&] {
+        DatasetWriter writer(*failing, folder / "d", options, dictionaries);
+        writer.Resume("same");
+        writer.OnSeal([&] { return "after " + std::to_string(writer.size()); });
+        for (int64_t i = 0; i < 45; ++i) append(writer, i);
+        writer.Finish();
+      },
+      ErrorCode::kCheckpoint);
+  EXPECT_NE(failure.find("tiny-00001.h5"), std::string::npos) << failure;
+  DatasetWriter writer(PosixFs(), folder / "d", options, dictionaries);
+  EXPECT_EQ(writer.Resume("same"), "after 10");
+  ASSERT_EQ(writer.size(), 10);
+  for (int64_t i = 10; i < 45; ++i) append(writer, i);
+  EXPECT_EQ(writer.Finish().sha256, whole.sha256);
+}
+
 // Datasets with dictionaries of their own agree on the places they both name, whatever the numbers there.
 TEST(Dataset, KeysTellWhatRecordsShare) {
   const TemporaryFolder folder;
