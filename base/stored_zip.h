@@ -6,7 +6,7 @@
 // could hide in it) and a name that comes twice. Sizes come from the directory, so data descriptors need no
 // reading. Everything malformed is Error(kData) with the byte. Memory is in proportion to the directory.
 //
-// Own code because `base` needs offsets into a mapping, which no library in the house gives: libarchive hands
+// Own code because `base` needs offsets into memory, which no library in the house gives: libarchive hands
 // out copies and follows local headers, which in these files are empty. Source: APPNOTE.TXT 6.3.
 #pragma once
 

@@ -126,10 +126,11 @@ Gallery::Gallery(std::vector<LatLon> places, GallerySource source, const std::st
 
 Gallery Gallery::Load(const std::string& path) {
   const auto file = PosixFs().Open(path);
-  std::array<char, kMarkBytes> first = {};
-  file->ReadAt(0, first.data(), std::min<uint64_t>(file->size(), first.size()));
+  std::array<char, kMarkBytes> first;
+  const size_t bytes = std::min<uint64_t>(file->size(), first.size());
+  file->ReadAt(0, first.data(), bytes);
   // Embeddings, which make a file large, are not read here.
-  if (IsSafetensors({first.data(), first.size()})) return FromSafetensors(*SafetensorsFile::Map(path), path);
+  if (IsSafetensors({first.data(), bytes})) return FromSafetensors(*SafetensorsFile::Map(path), path);
   return FromCsv(ReadFileToString(path, kMaxCsvBytes), path);
 }
 

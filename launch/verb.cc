@@ -26,11 +26,12 @@ Error NotArrived(int error) {
 }
 
 int Fail(const Error& error, bool json) {
-  fmt::print(stderr, "error: {}\n", error.what());
-  if (json && std::ferror(stdout) == 0) {
-    const std::string line = ErrorJson(error) + "\n";
-    std::fwrite(line.data(), 1, line.size(), stdout);  // must not throw: an error is being told already
-  }
+  // Must not throw where nobody can be told: an error is on its way already.
+  const auto tell = [](const std::string& text, std::FILE* to) {
+    std::fwrite(text.data(), 1, text.size(), to);
+  };
+  tell(fmt::format("error: {}\n", error.what()), stderr);
+  if (json && std::ferror(stdout) == 0) tell(ErrorJson(error) + "\n", stdout);
   return error.exit_code();
 }
 

@@ -2,10 +2,10 @@
 // the source, which can be interrupted and repeated with the same options to go on after the last sealed
 // shard.
 //
-// Whatever is left out is counted with its reason. Memory: 24 B per row of each table, the dictionaries, one
-// shard's columns, about 70 B per record, and 9 MiB of blocks for each of an archive and a shard being
-// hashed. The caller's thread takes and writes the records; others read archives ahead (base/read_ahead.h)
-// and seal full shards (data/shard/dataset_writer.h). Errors: kData.
+// Whatever is left out is counted with its reason. Memory: 24 B per row of each table, the dictionaries, the
+// columns of up to five shards, about 70 B per record, and 9 MiB of blocks for an archive and each shard
+// being hashed. The caller's thread takes and writes the records; others read archives ahead
+// (base/read_ahead.h) and seal full shards (data/shard/dataset_writer.h). Errors: kData.
 #pragma once
 
 #include <cstdint>

@@ -290,6 +290,10 @@ class DatasetVerbs(unittest.TestCase):
                 done = subprocess.run([BIN / "graticule-data", "data", *words], stdout=full, stderr=subprocess.PIPE, text=True)
                 self.assertEqual(done.returncode, 4, (words, done.stderr))
                 self.assertIn("standard output: No space left", done.stderr)
+            # An error keeps its code where it cannot be told, however long its text.
+            for words, code in ((["inspect", "nope"], 2), (["inspect", self.world], 3), (["verify", "x" * 9000, "--json"], 2)):
+                done = subprocess.run([BIN / "graticule-data", "data", *words], stdout=full, stderr=full)
+                self.assertEqual(done.returncode, code, words)
 
     def test_numbers_that_cannot_be_meant_are_refused(self):
         out, verbs = self.writing_verbs()

@@ -1,8 +1,8 @@
 // Named tensors in a safetensors file of our own: model.safetensors, optimizer.safetensors and, where there
 // is one, ema.safetensors of a checkpoint.
 //
-// Writing takes tensors on any device; reading returns CPU tensors that share the file's mapping and keep it
-// alive. Failure: Error(kCheckpoint) naming the file and the tensor.
+// Writing takes tensors on any device; reading returns CPU tensors of their own memory.
+// Failure: Error(kCheckpoint) naming the file and the tensor.
 #pragma once
 
 #include <ATen/core/Tensor.h>
