@@ -25,6 +25,23 @@ bool LeavesFolder(const std::string& name) {
   return name.starts_with("/") || name.starts_with("../") || name.find("/../") != std::string::npos;
 }
 
+// What a file may be called on disk whose name stood in a Latin-1 table and is UTF-8 now; "" for names that
+// no such table holds.
+std::string InLatin1(std::string_view utf8) {
+  std::string name;
+  for (size_t i = 0; i < utf8.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(utf8[i]);
+    if (byte < 0x80) {
+      name += utf8[i];
+    } else if ((byte == 0xC2 || byte == 0xC3) && i + 1 < utf8.size()) {
+      name += static_cast<char>(byte << 6 | (static_cast<unsigned char>(utf8[++i]) & 0x3F));
+    } else {
+      return "";
+    }
+  }
+  return name == utf8 ? "" : name;
+}
+
 std::string FingerprintOf(const std::vector<std::string>& paths) {
   std::string text;
   for (const std::string& path : paths)
@@ -118,13 +135,19 @@ class FileSource final : public ImageSource {
         file = {keys_[current_], 0, true};
         return true;
       }
-      const std::string path = JoinPath(folder_, names_[current_]);
       if (LeavesFolder(names_[current_])) {
         report.Count("name_leaves_the_folder", names_[current_]);
         continue;
       }
-      if (!PosixFs().Exists(path) || PosixFs().IsDirectory(path)) continue;
-      file = {names_[current_], PosixFs().FileSize(path)};
+      std::string name = names_[current_];
+      path_ = JoinPath(folder_, name);
+      if (!PosixFs().Exists(path_)) {
+        name = InLatin1(name);
+        path_ = JoinPath(folder_, name);
+        if (name.empty() || !PosixFs().Exists(path_)) continue;
+      }
+      if (PosixFs().IsDirectory(path_)) continue;
+      file = {name, PosixFs().FileSize(path_)};
       size_of_current_ = file.size;
       return true;
     }
@@ -136,7 +159,7 @@ class FileSource final : public ImageSource {
       why = fmt::format("{} bytes, at most {} are allowed", size_of_current_, kMaxFile);
       return false;
     }
-    const auto file = PosixFs().Open(JoinPath(folder_, names_[current_]));
+    const auto file = PosixFs().Open(path_);
     out.resize(file->size());
     file->ReadAt(0, out.data(), out.size());
     return true;
@@ -153,6 +176,7 @@ class FileSource final : public ImageSource {
   std::string folder_;
   std::vector<std::string> names_, keys_;
   size_t current_ = 0, next_ = 0;
+  std::string path_;  // of the current file
   uint64_t size_of_current_ = 0;
 };
 

@@ -39,6 +39,9 @@ std::unique_ptr<CsvReader> OpenTable(const ImportTable& table) {
   return std::make_unique<CsvReader>(MemoryFile(table.text), table.path, table.csv);
 }
 
+// Tables are read as UTF-8, or as Latin-1 where they are not; so are names.
+std::string NameInTables(const std::string& name) { return IsUtf8(name) ? name : FromLatin1(name); }
+
 class Import {
  public:
   Import(FileSystem& fs, const ImportTable& table, const SourceOf& source, bool needs_ids,
@@ -201,14 +204,11 @@ bool Import::Accept(const ImageFile& file, std::vector<uint8_t>& bytes, JpegHead
 
 void Import::Take(const ImageFile& file, DatasetWriter& writer) {
   RecordRow row;
-  std::string id = file.name, text;
-  if (rows_ == nullptr && !IsUtf8(id)) {
-    report_.Count("name_not_utf8", id);
-    id = FromLatin1(id);
-  }
+  std::string id = NameInTables(file.name), text;
+  if (rows_ == nullptr && id != file.name) report_.Count("name_not_utf8", file.name);
   if (rows_ != nullptr) {
-    const std::optional<JoinTable::Match> match = rows_->Find(file.name);
-    if (!match && rows_->Refused(file.name)) return;  // counted with its row
+    const std::optional<JoinTable::Match> match = rows_->Find(id);
+    if (!match && rows_->Refused(id)) return;  // counted with its row
     if (!match) return report_.Count("file_without_row", file.name);
     if (match->again) return report_.Count("file_twice", file.name);
     row.SetInt(Col::kSrcRow, match->row);
@@ -254,7 +254,8 @@ void Import::CountLeftOvers() {
     }
     if (!options_.list_below.empty()) {
       for (const std::string& name : ListFilesBelow(options_.list_below)) {
-        if (HasJpegName(name) && !rows_->Has(name) && !rows_->Refused(name))
+        const std::string id = NameInTables(name);
+        if (HasJpegName(name) && !rows_->Has(id) && !rows_->Refused(id))
           report_.Count("file_without_row", name);
       }
     }

@@ -613,3 +613,19 @@ def test_storage_that_takes_no_more_is_an_error_wherever_it_ends(tmp_path):
                               preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
         assert done.returncode == 4, (limit, done.returncode, done.stderr)
         assert "File too large" in done.stderr
+
+
+def test_names_and_tables_of_an_old_disk_in_latin_1_belong_together(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    image = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(image, "JPEG")
+    (photos / "plain.jpg").write_bytes(image.getvalue())
+    with open(os.fsencode(photos) + b"/caf\xe9.jpg", "wb") as file:
+        file.write(image.getvalue())
+    (photos / "t.csv").write_bytes(b"image,lat,lon\ncaf\xe9.jpg,7,8\nplain.jpg,1,2\n")
+    result = run("folder", "--csv", photos / "t.csv", "--out", tmp_path / "out")
+    assert result["records"] == 2 and list(result["report"]["reasons"]) == ["row_not_utf8"]
+    shard = next((tmp_path / "out").glob("*.h5"))
+    with h5py.File(shard) as file:
+        assert bytes(file["id/str_data"][:]).decode() == "caf\u00e9.jpgplain.jpg"
