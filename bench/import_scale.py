@@ -45,7 +45,7 @@ def generate(root, count, image_bytes=0):
         table.write(HEADER + "\n")
         for k in range(count):
             town = k % 70_000
-            table.write(f'{10**15 + k * 977},{-50 + k % 12000 / 100},{-170 + k % 34000 / 100},{url},NZ,seq{k // 5},16225541{k % 10**5:05d},0,8,"(0, 8)",'
+            table.write(f'{10**15 + k * 977},{-49.995 + k % 12000 / 100:.3f},{-170 + k % 34000 / 100},{url},NZ,seq{k // 5},16225541{k % 10**5:05d},0,8,"(0, 8)",'
                         f"r,s,c,4.0,4.66,1.0,15.0,3.0,0.0068,0,0,0,0,0,0,0,Region {town % 3000}_NZ,,Town {town}_NZ,NZ,user{k % 50_000},{k % 50_000}.0\n")
     for begin in range(0, count, 50_000):
         with zipfile.ZipFile(images / f"{begin // 50_000:02d}.zip", "w") as archive:
