@@ -179,7 +179,7 @@ class BadInput(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_more_shards_than_files_may_be_open_at_first(self):
-        world = World(records=400, per_shard=5)
+        world = World(records=400, per_shard=2)  # twice as many shards as the limits below: no count of other files decides
         self.addCleanup(world.close)
         for limits, code in (("ulimit -Sn 100", 0), ("ulimit -n 100", 3)):
             command = ["bash", "-c", f'{limits} && exec "$@"', "bash", *world.command(f"run{code}", steps=10)]
