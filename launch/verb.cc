@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/json_row.h"
+#include "base/json_text.h"
 #include "base/text.h"
 
 namespace graticule {
@@ -39,7 +40,7 @@ void PrintHelp(const std::string& program, const std::vector<Verb>& verbs, bool 
   if (json) {
     nlohmann::ordered_json list = nlohmann::ordered_json::array();
     for (const Verb& verb : verbs) list.push_back({{"verb", verb.name}, {"summary", verb.summary}});
-    fmt::print("{}\n", nlohmann::ordered_json{{"program", program}, {"verbs", list}}.dump());
+    fmt::print("{}\n", JsonText(nlohmann::ordered_json{{"program", program}, {"verbs", list}}));
     return;
   }
   fmt::print("usage: {} <verb> [options]\n\n", program);

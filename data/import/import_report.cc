@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "base/text.h"
 
 namespace graticule {
@@ -125,7 +126,7 @@ std::string ImportReport::ToJson() const {
   for (const auto& [name, reason] : reasons_) {
     out["reasons"][name] = {{"count", reason.count}, {"first", reason.first}, {"meaning", Explain(name)}};
   }
-  return out.dump(1);
+  return JsonText(out, 1);
 }
 
 ImportReport ImportReport::FromJson(const std::string& text) {

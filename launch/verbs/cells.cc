@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/json_text.h"
 #include "geo/cell_table.h"
 #include "geo/svg_map.h"
 #include "launch/options.h"
@@ -162,7 +163,7 @@ int Build(const std::vector<std::string>& arguments) {
     report["tables"].push_back(entry);
   }
   if (options.json()) {
-    fmt::print("{}\n", report.dump());
+    fmt::print("{}\n", JsonText(report));
     return 0;
   }
   for (const Json& table : report["tables"]) {
@@ -199,7 +200,7 @@ int Inspect(const std::vector<std::string>& arguments) {
   if (options.Has("at")) report["at"] = CellAt(*table, options.Get<std::string>("at"));
   if (HasPlaces(options)) report["ceiling"] = Ceiling(*table, ReadPlaces(options));
   if (options.json()) {
-    fmt::print("{}\n", report.dump());
+    fmt::print("{}\n", JsonText(report));
     return 0;
   }
   Print(report);
@@ -246,7 +247,7 @@ int Render(const std::vector<std::string>& arguments) {
   const Table table = LoadOnlyFile(options);
   WriteFileAtomically(PosixFs(), out, RenderSvg(*table, options.Get<std::string>("title")));
   if (options.json()) {
-    fmt::print("{}\n", Json{{"path", out}, {"cells", table->size()}}.dump());
+    fmt::print("{}\n", JsonText(Json{{"path", out}, {"cells", table->size()}}));
   } else {
     fmt::print("{}: {} cells\n", out, WithThousands(table->size()));
   }
@@ -275,7 +276,7 @@ int Import(const std::vector<std::string>& arguments) {
   Json report = {{"path", out}};
   report.update(Describe(*table));
   if (options.json()) {
-    fmt::print("{}\n", report.dump());
+    fmt::print("{}\n", JsonText(report));
   } else {
     fmt::print("{}: ", out);
     Print(report);
@@ -294,7 +295,7 @@ int Export(const std::vector<std::string>& arguments) {
   const Table table = LoadOnlyFile(options);
   ExportCellCsv(*table, out);
   if (options.json()) {
-    fmt::print("{}\n", Json{{"path", out}, {"cells", table->size()}}.dump());
+    fmt::print("{}\n", JsonText(Json{{"path", out}, {"cells", table->size()}}));
   } else {
     fmt::print("{}: {} cells\n", out, WithThousands(table->size()));
   }

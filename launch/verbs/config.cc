@@ -7,6 +7,7 @@
 
 #include "base/config/resolve.h"
 #include "base/error.h"
+#include "base/json_text.h"
 #include "launch/options.h"
 #include "trainer/config/root_config.h"
 
@@ -51,7 +52,7 @@ int Check(const std::vector<std::string>& arguments) {
   const ConfigResult result = Resolve(config, sources);
   result.ThrowIfBad();
   if (options.json()) {
-    fmt::print("{}\n", nlohmann::json{{"ok", true}, {"hash", result.hash}}.dump());
+    fmt::print("{}\n", JsonText(nlohmann::json{{"ok", true}, {"hash", result.hash}}));
   } else {
     fmt::print("ok, configuration hash {}\n", result.hash.substr(0, 12));
   }
@@ -67,7 +68,7 @@ int ResolveVerb(const std::vector<std::string>& arguments) {
   const ConfigResult result = Resolve(config, Split(options.Words("words")));
   result.ThrowIfBad();
   if (options.json()) {
-    fmt::print("{}\n", nlohmann::json{{"hash", result.hash}, {"fields", Origins(result)}}.dump());
+    fmt::print("{}\n", JsonText(nlohmann::json{{"hash", result.hash}, {"fields", Origins(result)}}));
   } else {
     fmt::print("{}", result.resolved_yaml);
   }
@@ -107,7 +108,7 @@ int Explain(const std::vector<std::string>& arguments) {
     result.ThrowIfBad();
   }
   if (options.json()) {
-    fmt::print("{}\n", nlohmann::json{{"description", description}, {"fields", Origins(result)}}.dump());
+    fmt::print("{}\n", JsonText(nlohmann::json{{"description", description}, {"fields", Origins(result)}}));
     return 0;
   }
   fmt::print("{}", description);

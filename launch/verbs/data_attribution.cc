@@ -8,6 +8,7 @@
 
 #include "base/atomic_file.h"
 #include "base/csv.h"
+#include "base/json_text.h"
 #include "data/shard/shard_reader.h"
 #include "launch/options.h"
 #include "launch/verbs/dataset_folders.h"
@@ -66,7 +67,7 @@ int Run(const std::vector<std::string>& arguments) {
   for (const std::string& folder : folders) Append(folder, out, totals);
   out.Commit();
   if (options.json()) {
-    fmt::print("{}\n", nlohmann::json{{"out", path}, {"records_by_licence", totals}}.dump());
+    fmt::print("{}\n", JsonText(nlohmann::json{{"out", path}, {"records_by_licence", totals}}));
   } else {
     for (const auto& [licence, records] : totals) fmt::print("{:<20} {}\n", licence, records);
     fmt::print("written to {}\n", path);

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "base/progress.h"
 #include "base/terminal.h"
 #include "base/text.h"
@@ -132,7 +133,7 @@ int Run(const std::vector<std::string>& arguments) {
     all.push_back(ToJson(folder, report));
     if (!options.json()) Print(folder, report);
   }
-  if (options.json()) fmt::print("{}\n", json{{"datasets", all}}.dump());
+  if (options.json()) fmt::print("{}\n", JsonText(json{{"datasets", all}}));
   return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/json_text.h"
 #include "base/rng.h"
 #include "base/text.h"
 #include "data/country.h"
@@ -259,7 +260,7 @@ void Show(const std::string& folder, const Manifest& manifest, const Asked& aske
                           : Summary(folder, manifest, out["problems"].empty()));
   if (!as_json && asked.record) {
     for (const auto& [name, value] : out.items()) {
-      if (name != "problems") fmt::print("{:<24} {}\n", name, value.is_null() ? "-" : value.dump());
+      if (name != "problems") fmt::print("{:<24} {}\n", name, value.is_null() ? "-" : JsonText(value));
     }
   } else if (!as_json) {
     Print(out);
@@ -304,7 +305,7 @@ int Run(const std::vector<std::string>& arguments) {
     ShowLegend(folder, manifest, options.json(), out);
   else
     Show(folder, manifest, asked, options.json(), out);
-  if (options.json()) fmt::print("{}\n", out.dump());
+  if (options.json()) fmt::print("{}\n", JsonText(out));
   for (const std::string& problem : problems) fmt::print(stderr, "{}\n", problem);
   return problems.empty() ? 0 : static_cast<int>(ErrorCode::kData);
 }

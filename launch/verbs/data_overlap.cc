@@ -8,6 +8,7 @@
 
 #include "base/atomic_file.h"
 #include "base/csv.h"
+#include "base/json_text.h"
 #include "base/text.h"
 #include "data/overlap.h"
 #include "launch/options.h"
@@ -122,7 +123,7 @@ int Run(const std::vector<std::string>& arguments) {
   if (options.json()) {
     json out = Summary(a, b, km, result);
     if (file) out["out"] = path;
-    fmt::print("{}\n", out.dump());
+    fmt::print("{}\n", JsonText(out));
   } else {
     Print(a, b, km, result);
     if (file) fmt::print("{} written to {}\n", Counted(result.pairs, "pair"), path);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/text.h"
 #include "data/embedding/verify_store.h"
 #include "data/verify.h"
@@ -95,7 +96,7 @@ int Run(const std::vector<std::string>& arguments) {
     }
     good = good && out.back()["good"];
   }
-  if (options.json()) fmt::print("{}\n", nlohmann::json{{"good", good}, {"datasets", out}}.dump());
+  if (options.json()) fmt::print("{}\n", JsonText(nlohmann::json{{"good", good}, {"datasets", out}}));
   return good ? 0 : static_cast<int>(ErrorCode::kData);
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "data/split/split_sidecar.h"
 #include "launch/launch_rank.h"
@@ -50,7 +51,7 @@ void Print(const EvalCommand& command, const std::string& out, const Evaluation&
                                    {"images", e.all.images},
                                    {"unreadable", unreadable}};
     for (const auto& [name, value] : named) json[name] = value;
-    fmt::print("{}\n", json.dump());
+    fmt::print("{}\n", JsonText(json));
     return;
   }
   fmt::print("split {}: {} images, {} unreadable, {} without a place\n", NameOfSet(command.split),

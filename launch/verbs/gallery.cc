@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "data/dataset.h"
 #include "data/loader/draw_places.h"
@@ -76,7 +77,7 @@ int Finish(const Options& options, Gallery gallery, Json facts) {
   report.update(Describe(gallery));
   report.update(facts);
   if (options.json()) {
-    fmt::print("{}\n", report.dump());
+    fmt::print("{}\n", JsonText(report));
   } else {
     Print(report);
   }
@@ -174,7 +175,8 @@ int Export(const std::vector<std::string>& arguments) {
   const Gallery gallery = Gallery::Load(OnlyFile(options));
   gallery.ExportCsv(out);
   if (options.json()) {
-    fmt::print("{}\n", Json{{"path", out}, {"places", gallery.size()}, {"sha256", gallery.Sha256()}}.dump());
+    fmt::print("{}\n",
+               JsonText(Json{{"path", out}, {"places", gallery.size()}, {"sha256", gallery.Sha256()}}));
   } else {
     fmt::print("{}: {} places\n", out, WithThousands(gallery.size()));
   }
@@ -213,7 +215,7 @@ int Inspect(const std::vector<std::string>& arguments) {
     report["ceiling"] = CeilingOf(gallery, places);
   }
   if (options.json()) {
-    fmt::print("{}\n", report.dump());
+    fmt::print("{}\n", JsonText(report));
     return 0;
   }
   Print(report);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "launch/launch_rank.h"
 #include "launch/options.h"
 #include "trainer/eval/geojson.h"
@@ -52,7 +53,7 @@ std::string Json(const std::vector<PhotoPrediction>& photos, const Shared& share
     if (!photo.problem.empty()) entry["error"] = photo.problem;
     list.push_back(std::move(entry));
   }
-  return nlohmann::ordered_json{{"near_km", shared.near_km}, {"photos", list}}.dump() + "\n";
+  return JsonText(nlohmann::ordered_json{{"near_km", shared.near_km}, {"photos", list}}) + "\n";
 }
 
 std::string GeoJson(const std::vector<PhotoPrediction>& photos, const Shared& shared) {

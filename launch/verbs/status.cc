@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/json_text.h"
 #include "base/run/checkpoint_store.h"
 #include "base/run/run_files.h"
 #include "base/run/run_lock.h"
@@ -102,7 +103,7 @@ int Run(const std::vector<std::string>& arguments) {
     const Decision decision = DecideForRun(options.Get<std::string>("decide"),
                                            options.Get<std::string>("attempt"), options.Get<int>("code"));
     if (options.json())
-      fmt::print("{}\n", nlohmann::json{{"decision", NameOf(decision)}}.dump());
+      fmt::print("{}\n", JsonText(nlohmann::json{{"decision", NameOf(decision)}}));
     else
       fmt::print("{}\n", NameOf(decision));
     return 0;
@@ -118,20 +119,20 @@ int Run(const std::vector<std::string>& arguments) {
     nlohmann::json ranks = nlohmann::json::array();
     for (const RankFailure& f : failures)
       ranks.push_back({{"rank", f.rank}, {"host", f.host}, {"exit_code", f.exit_code}, {"reason", f.reason}});
-    fmt::print("{}\n", nlohmann::json{{"run", runs[0]},
-                                      {"state", status->state},
-                                      {"exit_code", status->exit_code},
-                                      {"reason", status->reason},
-                                      {"stage", status->stage},
-                                      {"step", status->step},
-                                      {"attempt", status->attempt},
-                                      {"last_checkpoint", status->last_checkpoint},
-                                      {"host", status->host},
-                                      {"pid", status->pid},
-                                      {"updated_utc", status->updated_utc},
-                                      {"silent", silence},
-                                      {"failures", ranks}}
-                           .dump());
+    const nlohmann::json told = {{"run", runs[0]},
+                                 {"state", status->state},
+                                 {"exit_code", status->exit_code},
+                                 {"reason", status->reason},
+                                 {"stage", status->stage},
+                                 {"step", status->step},
+                                 {"attempt", status->attempt},
+                                 {"last_checkpoint", status->last_checkpoint},
+                                 {"host", status->host},
+                                 {"pid", status->pid},
+                                 {"updated_utc", status->updated_utc},
+                                 {"silent", silence},
+                                 {"failures", ranks}};
+    fmt::print("{}\n", JsonText(told));
     return 0;
   }
   fmt::print("{}: {} at step {} ({})\n", runs[0], status->state, status->step, status->updated_utc);

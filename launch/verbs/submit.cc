@@ -10,6 +10,7 @@
 #include "base/config/resolve.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/json_text.h"
 #include "launch/options.h"
 #include "launch/submit_script.h"
 #include "trainer/config/root_config.h"
@@ -147,14 +148,14 @@ int Run(const std::vector<std::string>& arguments) {
   const std::string script = SubmitScript(submit);
   if (options.Has("dry-run")) {
     if (options.json())
-      fmt::print("{}\n", nlohmann::json{{"script", script}}.dump());
+      fmt::print("{}\n", JsonText(nlohmann::json{{"script", script}}));
     else
       fmt::print("{}", script);
     return 0;
   }
   const std::string job = Submit(submit.run_dir, script);
   if (options.json())
-    fmt::print("{}\n", nlohmann::json{{"job", job}, {"run", submit.run_dir}}.dump());
+    fmt::print("{}\n", JsonText(nlohmann::json{{"job", job}, {"run", submit.run_dir}}));
   else
     fmt::print("submitted job {}; its script and log lie in {}\n", job, submit.run_dir);
   return 0;

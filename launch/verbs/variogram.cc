@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/progress.h"
 #include "base/text.h"
@@ -276,7 +277,7 @@ int Run(const Words& arguments) {
     Json report = Json::parse(text);
     report["out"] = json_path;
     report["svg"] = svg_path;
-    fmt::print("{}\n", report.dump());
+    fmt::print("{}\n", JsonText(report));
   } else {
     Print(result);
     fmt::print("\nwritten to {} and {}\n", json_path, svg_path);

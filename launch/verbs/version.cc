@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "launch/commit.h"
 #include "trainer/comm/world.h"
 #include "trainer/cuda_module.h"
@@ -25,7 +26,7 @@ int Version(const std::vector<std::string>& arguments) {
                                        {"mpi", mpi.empty() ? "none" : mpi},
                                        {"hdf5", fmt::format("{}.{}.{}", major, minor, patch)}};
   if (std::find(arguments.begin(), arguments.end(), "--json") != arguments.end()) {
-    fmt::print("{}\n", json.dump());
+    fmt::print("{}\n", JsonText(json));
     return 0;
   }
   for (const auto& [key, value] : json.items()) fmt::print("{:<10} {}\n", key, value.get<std::string>());

@@ -9,6 +9,7 @@
 #include "base/csv.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/json_text.h"
 #include "trainer/eval/baselines.h"
 
 namespace graticule {
@@ -138,7 +139,7 @@ Comparison CompareWithBaselines(const std::map<std::string, std::string>& eval_f
   summary["parts"] = parts;
   summary["ratios_750"] = {{"common_cell", over_common}, {"colour_knn", over_colour}};
   summary["largest_cell_share"] = baselines.value("largest_cell_share", kNaN);
-  comparison.summary_json = summary.dump(1) + "\n";
+  comparison.summary_json = JsonText(summary, 1) + "\n";
   return comparison;
 }
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json_text.h"
 
 namespace graticule {
 
@@ -35,7 +36,7 @@ std::string ToGeoJson(std::span<const PhotoGuesses> photos, const char* row, dou
   }
   const Json collection = {{"type", "FeatureCollection"}, {"features", std::move(features)}};
   // File names may hold bytes that are not UTF-8; the rest of the file must stay readable.
-  return collection.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return JsonText(collection, 1) + "\n";
 }
 
 }  // namespace graticule

@@ -8,6 +8,7 @@
 #include <numbers>
 
 #include "base/csv.h"
+#include "base/json_text.h"
 #include "geo/svg_map.h"
 
 namespace graticule {
@@ -165,7 +166,7 @@ std::string MetricsJson(const Evaluation& e, const EvalProvenance& provenance,
                {"protocol", protocol},
                {"by_country", countries}};
   if (!provenance.ceiling.empty()) json["ceiling"] = provenance.ceiling;
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  return JsonText(json, 2) + "\n";
 }
 
 std::string ErrorMapSvg(std::span<const EvalRow> rows, const std::string& title) {

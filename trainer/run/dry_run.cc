@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "models/frozen_tower.h"
 #include "trainer/recipes/registry.h"
 #include "trainer/run/training_parts.h"
@@ -111,7 +112,7 @@ std::string DryRunJson(const RootConfig& config, int world_size) {
                                        {"steps", p.steps},
                                        {"labels", p.coverage},
                                        {"warnings", p.warnings}};
-  return json.dump();
+  return JsonText(json);
 }
 
 }  // namespace graticule

@@ -73,7 +73,9 @@ RunStart ShareRunStartCollective(const RunStart& found, Communicator& control) {
   const nlohmann::json mine = {{"kind", static_cast<int>(start.kind)},
                                {"checkpoint", start.checkpoint},
                                {"state", ToJson(start.state)}};
-  const auto told = nlohmann::json::parse(control.BroadcastString(mine.dump(), 0));
+  std::string told_by_first;  // not as text: a path may be of any bytes
+  nlohmann::json::to_msgpack(mine, told_by_first);
+  const auto told = nlohmann::json::from_msgpack(control.BroadcastString(told_by_first, 0));
   start.kind = static_cast<RunStart::Kind>(told.at("kind").get<int>());
   start.checkpoint = told.at("checkpoint").get<std::string>();
   start.state = TrainStateFromJson(told.at("state").get<std::string>(), start.checkpoint);

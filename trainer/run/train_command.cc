@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/run/run_files.h"
 #include "base/run/stack_dump.h"
@@ -118,7 +119,7 @@ void PrintJson(const TrainCommand& command, const char* name, int code, const Tr
       {"total_steps", state.total_steps},
       {"skipped", state.skipped},
       {"best", {{"metric", state.best_metric}, {"value", state.best_value}, {"step", state.best_step}}}};
-  fmt::print("{}\n", json.dump());
+  fmt::print("{}\n", JsonText(json));
 }
 
 int Report(const TrainCommand& command, RunFolder* folder, const Training& training, TrainingEnd end,

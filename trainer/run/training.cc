@@ -118,9 +118,11 @@ void Training::ReportQuarantineCollective(int64_t bad_records) {
     const BadRecord& bad = found[bad_reported_here_];
     fresh.push_back({data_.train->Locate(bad.record), bad.reason});
   }
-  for (const std::string& rank : world_.control.GatherStrings(fresh.dump())) {
+  std::string packed;  // not as text: a reason may quote any bytes
+  nlohmann::json::to_msgpack(fresh, packed);
+  for (const std::string& rank : world_.control.GatherStrings(packed)) {
     if (record_ == nullptr) continue;
-    for (const auto& bad : nlohmann::json::parse(rank))
+    for (const auto& bad : nlohmann::json::from_msgpack(rank))
       record_->Quarantined(state_.step, bad.at(0), bad.at(1));
   }
 }
