@@ -6,6 +6,8 @@
 #include <locale.h>
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <utility>
 
 #include "base/read_ahead.h"
@@ -89,26 +91,47 @@ class JoinedFile final : public ReadableFile {
   std::vector<uint64_t> starts_{0};  // of each slice, then the total
 };
 
+// The first of `count` slices that has the size which most have; 0 where there are none.
+size_t OneOfUsualSize(size_t count, const std::function<uint64_t(size_t)>& size_of) {
+  std::map<uint64_t, size_t> having;
+  for (size_t i = 0; i < count; ++i) ++having[size_of(i)];
+  size_t usual = 0;
+  for (size_t i = 0; i < count; ++i)
+    if (having[size_of(i)] > having[size_of(usual)]) usual = i;
+  return usual;
+}
+
 }  // namespace
 
 void CheckTarSlices(const std::vector<std::string>& slices) {
   const JoinedFile file(OpenAll(slices));
   const auto size_of = [&](size_t i) { return file.start(i + 1) - file.start(i); };
-  size_t longest = 0;
-  for (size_t i = 0; i + 1 < slices.size(); ++i)
-    if (size_of(i) > size_of(longest)) longest = i;
-  for (size_t i = 0; i + 1 < slices.size(); ++i) {
-    if (size_of(i) == size_of(longest)) continue;
-    throw Error(ErrorCode::kData,
-                fmt::format("{} bytes, but {} has {}: all slices but the last are equally long", size_of(i),
-                            BaseName(slices[longest]), size_of(longest)),
-                slices[i], "Its download was probably cut short; fetch it again.");
+  const auto zeros_at_end = [&](uint64_t end, uint64_t bytes) {
+    return end >= bytes && file.Zeros(end - bytes, bytes) == bytes;
+  };
+  // Zeros alone are what a download leaves where it has not been yet.
+  const auto ends_in = [&](size_t i) {
+    const uint64_t end = file.start(i + 1);
+    return zeros_at_end(end, kEndMarker) && !zeros_at_end(end, std::min(size_of(i), kUsualEnd));
+  };
+  const size_t last = slices.size() - 1;
+  const size_t usual = OneOfUsualSize(last, size_of);
+  const auto compare = [&](size_t i) {
+    return fmt::format("{} bytes, but {} has {}", size_of(i), BaseName(slices[usual]), size_of(usual));
+  };
+  for (size_t i = 0; i < last; ++i) {
+    if (size_of(i) == size_of(usual)) continue;
+    if (size_of(i) < size_of(usual) && ends_in(i))
+      throw Error(ErrorCode::kData, fmt::format("the tar ends with {} already", BaseName(slices[i])),
+                  slices[i + 1], "Move what belongs to another archive out of the folder.");
+    throw Error(ErrorCode::kData, compare(i) + ": all slices but the last are equally long", slices[i],
+                "Its download was probably cut short; fetch it again.");
   }
-  const uint64_t end = file.size() - std::min(file.size(), kEndMarker);
-  if (file.size() < kEndMarker || file.Zeros(end, kEndMarker) < kEndMarker) {
-    throw Error(ErrorCode::kData, "the tar does not end here with two blocks of zeros", slices.back(),
-                kNoEnd);
-  }
+  if (last > 0 && size_of(last) > size_of(usual))
+    throw Error(ErrorCode::kData, compare(last) + ": the last slice is never the longest", slices[last],
+                "One of the two belongs to another download, or was cut short; fetch it again.");
+  if (!zeros_at_end(file.size(), kEndMarker))
+    throw Error(ErrorCode::kData, "the tar does not end here with two blocks of zeros", slices[last], kNoEnd);
 }
 
 // The joined slices as a seekable stream, in the shape libarchive asks for.

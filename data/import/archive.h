@@ -29,7 +29,7 @@ struct ArchiveMember {
 };
 
 // Throws Error(kData) naming the slice where these cannot be a whole tar, as a look at sizes and end tells:
-// all but the last must be equally long, and the last must hold the end.
+// all but the last must be equally long, the last no longer, and it must hold the end.
 void CheckTarSlices(const std::vector<std::string>& slices);
 
 class ArchiveReader {

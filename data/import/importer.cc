@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/hash.h"
+#include "base/json_text.h"
 #include "base/memory_file.h"
 #include "base/text.h"
 #include "data/image/jpeg_probe.h"
@@ -143,7 +144,7 @@ std::string Import::Fingerprint() const {
   if (!table_text_.empty()) text["rows"] = Sha256Hex(table_text_);
   for (const Side& side : sides_) text["sides"].push_back(file(side.path));
   for (const std::string& path : options_.extra_csv) text["extra"].push_back(file(path));
-  return Sha256Hex(text.dump());
+  return Sha256Hex(JsonText(text));  // paths are in it
 }
 
 std::string Import::SaveState() const {
@@ -205,7 +206,11 @@ bool Import::Accept(const ImageFile& file, std::vector<uint8_t>& bytes, JpegHead
 void Import::Take(const ImageFile& file, DatasetWriter& writer) {
   RecordRow row;
   std::string id = NameInTables(file.name), text;
-  if (rows_ == nullptr && id != file.name) report_.Count("name_not_utf8", file.name);
+  if (rows_ == nullptr && id != file.name) {
+    report_.Count("name_not_utf8", file.name);
+    if (!options_.list_below.empty() && fs_.Exists(JoinPath(options_.list_below, id)))
+      return report_.Count("file_twice", file.name);
+  }
   if (rows_ != nullptr) {
     const std::optional<JoinTable::Match> match = rows_->Find(id);
     if (!match && rows_->Refused(id)) return;  // counted with its row

@@ -39,7 +39,7 @@ struct ImportOptions {
   bool place_from_exif = false;        // where the table has none
   RecordFilterOptions filter;
   bool part_of_images = false;  // rows without an image are no news: theirs may lie in archives not read
-  std::string list_below;       // count the JPEGs below this folder that the table does not name
+  std::string list_below;  // the folder of the images; its JPEGs that the table does not name are counted
   std::function<void(const ImportProgress&)> progress;
 };
 

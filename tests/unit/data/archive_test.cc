@@ -211,7 +211,22 @@ TEST(Archive, SlicesThatAreNoWholeTarAreToldBeforeReading) {
   EXPECT_NE(short_one.find("a.tar.05: 1000 bytes, but a.tar.00 has " + std::to_string(fifth.size())),
             std::string::npos)
       << short_one;
+  WriteFileAtomically(PosixFs(), slices[5], fifth + "and more");
+  EXPECT_NE(told(slices).find("a.tar.05: " + std::to_string(fifth.size() + 8) + " bytes, but a.tar.00"),
+            std::string::npos)
+      << told(slices);
   WriteFileAtomically(PosixFs(), slices[5], fifth);
+  slices.push_back(folder / "a.tar.07");  // of another archive
+  WriteFileAtomically(PosixFs(), slices[7], fifth);
+  EXPECT_NE(told(slices).find("a.tar.07: the tar ends with a.tar.06 already"), std::string::npos)
+      << told(slices);
+  slices.pop_back();
+  const std::string last = ReadFileToString(slices[6]);
+  WriteFileAtomically(PosixFs(), slices[6], last + std::string(fifth.size(), 0));
+  EXPECT_NE(
+      told(slices).find("a.tar.06: " + std::to_string(last.size() + fifth.size()) + " bytes, but a.tar.00"),
+      std::string::npos)
+      << told(slices);
   slices.pop_back();
   EXPECT_NE(told(slices).find("a.tar.05: the tar does not end here"), std::string::npos);
   WriteFileAtomically(PosixFs(), folder / "empty", "");

@@ -86,16 +86,19 @@ TEST(Import, CountsEverythingItLeavesOut) {
 
 TEST(Import, IdsAreUtf8WhateverTheFilesAreCalled) {
   const TemporaryFolder folder;
-  const std::vector<std::string> names = {"caf\xE9.jpg", "z\xC3\xBCrich.jpg"};
+  const std::vector<std::string> names = {"caf\xE9.jpg", "z\xC3\xBCrich.jpg", "z\xFCrich.jpg"};
   for (size_t i = 0; i < names.size(); ++i)
     WriteBytes(folder / "in/" + names[i], WithExif(MakeJpeg(20 + static_cast<int>(i), 20), 1, -90, 600));
   ImportOptions options;
   options.out = folder / "out";
   options.writer.dataset = "photos";
   options.place_from_exif = true;
+  options.list_below = folder / "in";
   const auto source = [&](const std::vector<std::string>&) { return MakeFileSource(folder / "in", names); };
   const ImportResult result = ImportDataset(PosixFs(), {}, source, false, options);
-  EXPECT_EQ(result.report.count("name_not_utf8"), 1);
+  EXPECT_EQ(result.report.count("name_not_utf8"), 2);
+  EXPECT_EQ(result.report.count("file_twice"), 1);  // another coding of the same name
+  EXPECT_EQ(result.manifest.n_records, 2);
   const auto dataset = Dataset::Open({folder / "out"});
   EXPECT_EQ(dataset->id(0), "café.jpg");
   EXPECT_EQ(dataset->id(1), "zürich.jpg");
