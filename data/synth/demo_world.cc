@@ -126,15 +126,27 @@ nlohmann::json Identity(const DemoWorldOptions& o) {
           {"mp16_images", o.mp16_images}};
 }
 
-// True when `out` already holds exactly this world.
-bool AlreadyThere(const DemoWorldOptions& o) {
-  const std::string marker = JoinPath(o.out, "world.json");
-  if (!PosixFs().Exists(marker)) return false;
-  const auto found = nlohmann::json::parse(ReadFileToString(marker), nullptr, false);
+constexpr char kMarker[] = "world.json", kUnfinishedMarker[] = "world.json.unfinished";
+constexpr char kOtherFolder[] = "Name an empty folder with --out, or remove this one.";
+
+// Whether `out` holds exactly this world under that name. Throws Error(kUsage) where it holds another.
+bool Marked(const DemoWorldOptions& o, const char* marker) {
+  const std::string path = JoinPath(o.out, marker);
+  if (!PosixFs().Exists(path)) return false;
+  const auto found = nlohmann::json::parse(ReadFileToString(path), nullptr, false);
   if (found == Identity(o)) return true;
   throw Error(ErrorCode::kUsage,
               fmt::format("found another demo world: {}, expected {}", found.dump(), Identity(o).dump()),
-              o.out, "Name an empty folder with --out, or remove this one.");
+              o.out, kOtherFolder);
+}
+
+// Real downloads lie under the same names.
+void RefuseOthersFiles(const std::string& out) {
+  for (const char* name : {"osv5m", "mp16pro", "extra.csv"}) {
+    if (PosixFs().Exists(JoinPath(out, name)))
+      throw Error(ErrorCode::kUsage, "this is here already, and of no demo world", JoinPath(out, name),
+                  kOtherFolder);
+  }
 }
 
 }  // namespace
@@ -168,8 +180,11 @@ std::vector<uint8_t> DrawPhoto(const DemoPhoto& photo, uint64_t seed) {
 }
 
 DemoWorldSummary WriteDemoWorld(const DemoWorldOptions& options) {
-  if (AlreadyThere(options)) return {.images = options.osv_images + options.mp16_images, .reused = true};
+  if (Marked(options, kMarker)) return {.images = options.osv_images + options.mp16_images, .reused = true};
+  if (!Marked(options, kUnfinishedMarker)) RefuseOthersFiles(options.out);
   PosixFs().MakeDirs(options.out);
+  const std::string marker = JoinPath(options.out, kUnfinishedMarker);
+  WriteFileAtomically(PosixFs(), marker, Identity(options).dump(1) + "\n");
   const Planet planet(options.seed);
   std::vector<DemoPhoto> osv, mp16;
   for (int64_t i = 0; i < options.osv_images; ++i)
@@ -183,7 +198,8 @@ DemoWorldSummary WriteDemoWorld(const DemoWorldOptions& options) {
   std::vector<DemoPhoto> all = osv;
   all.insert(all.end(), mp16.begin(), mp16.end());
   WriteFileAtomically(PosixFs(), JoinPath(options.out, "extra.csv"), ExtraCsv(all));
-  WriteFileAtomically(PosixFs(), JoinPath(options.out, "world.json"), Identity(options).dump(1) + "\n");
+  PosixFs().Rename(marker, JoinPath(options.out, kMarker));
+  PosixFs().SyncDir(options.out);
   return {.images = renderers.done(), .image_bytes = renderers.bytes()};
 }
 

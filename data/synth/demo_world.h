@@ -2,12 +2,13 @@
 //
 //   out/osv5m/train.csv, out/osv5m/images/train/NN.zip      OSV-5M: stored zips and 32 columns
 //   out/mp16pro/mp-16-imagesNN, out/mp16pro/metadata/*.csv  MP16-Pro: slices of one tar and two tables
-//   out/extra.csv                                           auxiliary values of both, for `data import
-//   --extra-csv` out/world.json                                          version, seed and counts; written
-//   last
+//   out/extra.csv                                           auxiliary values of both, for --extra-csv
+//   out/world.json                                          version, seed and counts; called
+//                                                           world.json.unfinished until all is there
 //
 // The bytes are a pure function of seed and counts: record i is drawn from its own random stream, threads
-// only render. Throws Error(kData) on I/O failure, Error(kUsage) when `out` holds another world.
+// only render. Throws Error(kData) on I/O failure, Error(kUsage) when `out` holds another
+// world, or files of those names that are of none.
 #pragma once
 
 #include <cstdint>
