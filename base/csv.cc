@@ -49,6 +49,14 @@ void Recode(std::vector<std::string>& fields) {
     if (!IsUtf8(field)) field = FromLatin1(field);
 }
 
+// By its mark, or by the zeros beside a header's first two letters.
+bool IsUtf16(std::string_view text) {
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) return true;
+  if (text.size() < 4) return false;
+  const bool zeros[] = {text[0] == 0, text[1] == 0, text[2] == 0, text[3] == 0};
+  return zeros[0] == zeros[2] && zeros[1] == zeros[3] && zeros[0] != zeros[1];
+}
+
 }  // namespace
 
 size_t ScanCsvRecord(std::string_view text, bool at_end, std::vector<std::string>& fields,
@@ -139,7 +147,7 @@ bool CsvReader::Fill() {
 }
 
 void CsvReader::CheckText(size_t from) const {
-  if (buffer_offset_ == 0 && (buffer_.starts_with("\xFF\xFE") || buffer_.starts_with("\xFE\xFF")))
+  if (buffer_offset_ == 0 && IsUtf16(buffer_))
     throw Error(ErrorCode::kData, "the table is UTF-16", name_, "Save it as UTF-8.");
   const size_t nul = buffer_.find('\0', from);
   if (nul == std::string::npos) return;

@@ -184,6 +184,7 @@ class FileImpl : public SafetensorsFile {
   void CheckSize(uint64_t file) const;
   void CheckLength(uint64_t header, uint64_t file) const;
   std::vector<RawEntry> ReadHeader(std::span<const uint8_t> header);
+  std::vector<RawEntry> ReadHeader(const ReadableFile& file, uint64_t& data_at);
   void Place(std::vector<RawEntry> entries, std::span<const uint8_t> data);
 
   std::string name_;
@@ -216,24 +217,32 @@ void FileImpl::CheckLength(uint64_t header, uint64_t file) const {
 
 void FileImpl::Load(const std::string& path) {
   const auto file = PosixFs().Open(path);
-  memory_ = std::make_unique_for_overwrite<uint8_t[]>(file->size());
-  file->ReadAt(0, memory_.get(), file->size());
-  Read({memory_.get(), file->size()});
+  uint64_t data_at = 0;
+  std::vector<RawEntry> entries = ReadHeader(*file, data_at);
+  const uint64_t bytes = file->size() - data_at;
+  memory_ = std::make_unique_for_overwrite<uint8_t[]>(bytes);
+  Place(std::move(entries), {memory_.get(), bytes});
+  file->ReadAt(data_at, memory_.get(), bytes);
 }
 
 void FileImpl::Map(const std::string& path) {
   file_ = PosixFs().Open(path);
-  const uint64_t size = file_->size();
-  CheckSize(size);
-  uint8_t first[kLengthBytes];
-  file_->ReadAt(0, first, kLengthBytes);
-  const uint64_t length = HeaderLength(first);
-  CheckLength(length, size);
-  std::vector<uint8_t> header(length);
-  file_->ReadAt(kLengthBytes, header.data(), length);
-  std::vector<RawEntry> entries = ReadHeader(header);
+  uint64_t data_at = 0;
+  std::vector<RawEntry> entries = ReadHeader(*file_, data_at);
   mapping_ = MappedFile(*file_, path);
-  Place(std::move(entries), mapping_.bytes().subspan(kLengthBytes + length));
+  Place(std::move(entries), mapping_.bytes().subspan(data_at));
+}
+
+std::vector<RawEntry> FileImpl::ReadHeader(const ReadableFile& file, uint64_t& data_at) {
+  CheckSize(file.size());
+  uint8_t first[kLengthBytes];
+  file.ReadAt(0, first, kLengthBytes);
+  const uint64_t length = HeaderLength(first);
+  CheckLength(length, file.size());
+  std::vector<uint8_t> header(length);
+  file.ReadAt(kLengthBytes, header.data(), length);
+  data_at = kLengthBytes + length;
+  return ReadHeader(header);
 }
 
 void FileImpl::Read(std::span<const uint8_t> bytes) {

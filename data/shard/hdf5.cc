@@ -67,7 +67,7 @@ hid_t FileType(ColumnType type) {
   return types[static_cast<size_t>(type)];
 }
 
-// Of an innermost HDF5 failure, its short description.
+// Of an innermost HDF5 failure, its short description, or what the system said.
 std::string LastHdf5Message() {
   std::string message;
   H5Ewalk2(
@@ -78,6 +78,11 @@ std::string LastHdf5Message() {
       },
       &message);
   H5Eclear2(H5E_DEFAULT);
+  constexpr std::string_view kOfSystem = "error message = '";
+  if (const size_t at = message.find(kOfSystem); at != std::string::npos) {
+    const size_t begin = at + kOfSystem.size();
+    return message.substr(begin, message.find('\'', begin) - begin);
+  }
   return message.empty() ? "unknown HDF5 error" : message;
 }
 
