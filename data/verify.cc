@@ -36,6 +36,7 @@ class Verifier {
  private:
   void Note(std::string problem) {
     constexpr size_t kFirst = 50;
+    if (!result_.problems.empty() && result_.problems.back() == problem) return;  // met again
     ++result_.problem_count;
     if (result_.problems.size() < kFirst) result_.problems.push_back(std::move(problem));
   }

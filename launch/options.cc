@@ -19,6 +19,8 @@ namespace graticule {
 
 namespace {
 
+constexpr char kCheckPath[] = "Check the path on the command line.";
+
 // Boost reads -1 as the largest number there is where none below 0 is taken.
 void RefuseNegative(const po::option& option, const po::variables_map& values) {
   const auto value = values.find(option.string_key);
@@ -91,11 +93,19 @@ std::string Options::OutputFile(const std::string& name, const std::string& exam
     throw Error(ErrorCode::kUsage, fmt::format("--{} {}", name, found), path,
                 fmt::format("Name a file to write, for example --{} {}", name, example));
   };
-  if (path.empty() || std::filesystem::is_directory(there)) refuse("names a folder");
+  if (path.empty() || path.ends_with('/') || std::filesystem::is_directory(there)) refuse("names a folder");
   // A finished file takes the name by renaming, which would replace a device like /dev/null.
   if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there))
     refuse("names no regular file");
   if (!PosixFs().IsDirectory(DirName(path))) refuse("lies in a folder that is not there");
+  return path;
+}
+
+std::string Options::OutputFolder(const std::string& name) const {
+  const std::string path = values_.count(name) ? Get<std::string>(name) : "";
+  if (path.empty()) throw Error(ErrorCode::kUsage, fmt::format("--{} is missing", name), "", "see --help");
+  if (PosixFs().Exists(path) && !PosixFs().IsDirectory(path))
+    throw Error(ErrorCode::kUsage, fmt::format("--{} names a file", name), path, "Name a folder to write.");
   return path;
 }
 
@@ -110,6 +120,17 @@ int Options::Threads(int most_of_cores) const {
 
 std::vector<std::string> Options::Words(const std::string& name) const {
   return values_.count(name) ? values_[name].as<std::vector<std::string>>() : std::vector<std::string>();
+}
+
+std::string RequireFolder(const std::string& path) {
+  if (PosixFs().IsDirectory(path)) return path;
+  throw Error(ErrorCode::kUsage, PosixFs().Exists(path) ? "this is no folder" : "there is no such folder",
+              path, kCheckPath);
+}
+
+std::string RequireFile(const std::string& path) {
+  if (PosixFs().Exists(path)) return path;
+  throw Error(ErrorCode::kUsage, "there is no such file", path, kCheckPath);
 }
 
 }  // namespace graticule

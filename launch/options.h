@@ -31,6 +31,9 @@ class Options {
   // The path of a file that the verb will write. Error(kUsage) where the option is missing (hint: `example`)
   // and where no file can be: told before the work, not after it.
   std::string OutputFile(const std::string& name, const std::string& example) const;
+  // The path of a folder that the verb will write, there or not. Error(kUsage) where the option is missing or
+  // empty, or names a file.
+  std::string OutputFolder(const std::string& name) const;
   // The value of --threads, 0 to 1024, where 0 means one per core but at most so many.
   int Threads(int most_of_cores = 1024) const;
   bool json() const { return values_.count("json") > 0; }
@@ -40,5 +43,10 @@ class Options {
   boost::program_options::options_description visible_, hidden_;
   boost::program_options::variables_map values_;
 };
+
+// A path of the command line, which must be there: Error(kUsage) otherwise. What is missing in a folder that
+// is there is Error(kData).
+std::string RequireFolder(const std::string& path);
+std::string RequireFile(const std::string& path);
 
 }  // namespace graticule

@@ -9,6 +9,8 @@
 namespace graticule {
 namespace {
 
+constexpr char kAgain[] = "Remove the part and repeat the `graticule embed` that made it.";
+
 // Every row, valid or not: all pages are read.
 void CheckRows(const std::string& path, const EmbeddingPlan& plan, int64_t shard,
                const EmbeddingPart& entry) {
@@ -17,13 +19,12 @@ void CheckRows(const std::string& path, const EmbeddingPlan& plan, int64_t shard
     try {
       part.Check(row, row);
     } catch (const BadRecord& bad) {
-      throw Error(ErrorCode::kData, bad.reason, path, "Remove the part and repeat `graticule embed`.");
+      throw Error(ErrorCode::kData, bad.reason, path);
     }
   }
   if (part.valid_rows() == entry.valid) return;
   throw Error(ErrorCode::kData,
-              fmt::format("{} rows are valid, the manifest says {}", part.valid_rows(), entry.valid), path,
-              "Make the store again.");
+              fmt::format("{} rows are valid, the manifest says {}", part.valid_rows(), entry.valid), path);
 }
 
 }  // namespace
@@ -52,7 +53,7 @@ StoreCheck VerifyStore(const std::string& folder, bool hashes,
         throw Error(ErrorCode::kData, fmt::format("part {} is called {}", shard, entry.file), folder);
       CheckRows(JoinPath(folder, entry.file), manifest.plan, shard, entry);
     } catch (const Error& error) {
-      check.problems.emplace_back(error.what());
+      check.problems.emplace_back(Error(error.code(), error.message(), error.where(), kAgain).what());
     }
     if (progress) progress(check.parts, static_cast<int64_t>(manifest.parts.size()));
   }

@@ -129,11 +129,9 @@ Manifest WriteEnrichment(FileSystem& fs, const std::string& folder, Manifest man
   json columns = json::object();
   EnrichEntry entry;
   std::shared_ptr<const SafetensorsFile> old;  // its views are written again
-  std::string old_file;
   if (manifest.enrich_sidecar) {
     const EnrichSidecar sidecar = EnrichSidecar::Open(folder, manifest);
-    old_file = manifest.enrich_sidecar->file;
-    old = SafetensorsFile::Open(JoinPath(folder, old_file));
+    old = SafetensorsFile::Open(JoinPath(folder, manifest.enrich_sidecar->file));
     for (const auto& [name, info] : sidecar.columns) {
       if (added.contains(name)) continue;
       writer.Add(name, old->at(name));
@@ -152,7 +150,7 @@ Manifest WriteEnrichment(FileSystem& fs, const std::string& folder, Manifest man
   static_cast<HashedFile&>(entry) = WriteSidecarFile(fs, folder, "enrich", writer);
   manifest.enrich_sidecar = entry;
   WriteManifest(fs, folder, manifest);
-  if (!old_file.empty() && old_file != entry.file) fs.Remove(JoinPath(folder, old_file));
+  RemoveOldSidecars(fs, folder, "enrich", entry);
   return ReadManifest(folder);
 }
 

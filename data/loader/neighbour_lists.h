@@ -1,7 +1,7 @@
 // Neighbour lists: for each record of a dataset up to K others that make it hard, the hardest first. By
 // distance they come from geo/place_neighbours.h, by similarity from whoever has embeddings.
 //
-// File: `neighbours.safetensors` with `neighbour` u32 [N, K], row-aligned with the dataset; a shorter list
+// File: a safetensors with `neighbour` u32 [N, K], row-aligned with the dataset; a shorter list
 // ends in kNoNeighbour. Metadata: `version` ("1"), `data_sha256` (Dataset::Sha256), `method` (how they were
 // found, in words), `sha256` (of the tensor's bytes). Written at once or not at all. A file that is damaged,
 // of other data or with entries that are no records is Error(kData). In memory and immutable once opened,

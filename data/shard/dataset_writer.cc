@@ -35,15 +35,19 @@ void DatasetWriter::Moments::Add(double value) {
 DatasetWriter::DatasetWriter(FileSystem& fs, std::string folder, DatasetWriterOptions options,
                              const Dictionaries& dictionaries)
     : fs_(fs), folder_(std::move(folder)), options_(std::move(options)), dictionaries_(dictionaries) {
+  const auto finished = [&] { return fs_.Exists(JoinPath(folder_, kManifestName)); };
+  const Error refusal(ErrorCode::kUsage, "there is a finished dataset here already", folder_,
+                      "Choose another --out, or remove the folder.");
+  // Before the lock, which needs a folder that can be written to.
+  if (finished() && !fs_.Exists(JoinPath(folder_, kJournalName))) throw refusal;
   fs_.MakeDirs(folder_);
   lock_ = std::make_unique<FileLock>(JoinPath(folder_, kLockName),
                                      "wait for that import, or choose another --out");
   RemoveLitter();
-  if (fs_.Exists(JoinPath(folder_, kManifestName))) {
+  if (finished()) {
     fs_.Remove(JoinPath(folder_, kJournalName));  // of an import that was killed when all was written
     lock_->RemoveFile();
-    throw Error(ErrorCode::kData, "there is a finished dataset here already", folder_,
-                "Choose another --out, or remove the folder.");
+    throw refusal;
   }
   manifest_.dataset = options_.dataset;
   manifest_.split = options_.split;
@@ -86,7 +90,7 @@ std::optional<std::string> DatasetWriter::Resume(const std::string& fingerprint)
   const json journal = json::parse(ReadFileToString(path), nullptr, false);
   if (!journal.is_object() || journal.value("fingerprint", "") != fingerprint ||
       !journal.contains("shards")) {
-    throw Error(ErrorCode::kData, "the unfinished import here was of other files or options", folder_,
+    throw Error(ErrorCode::kUsage, "the unfinished import here was of other files or options", folder_,
                 "Repeat the first command, or remove the folder to start again.");
   }
   for (const json& item : journal["shards"]) {
@@ -113,7 +117,11 @@ std::optional<std::string> DatasetWriter::Resume(const std::string& fingerprint)
 // Takes a sealed shard into index and statistics, as if its records had just been appended.
 void DatasetWriter::Adopt(const ShardEntry& sealed) {
   ShardEntry entry = sealed;
-  CheckHash(folder_, entry);
+  try {
+    CheckHash(folder_, entry);
+  } catch (const Error& error) {
+    throw Error(error.code(), error.message(), error.where(), "Remove the folder to start again.");
+  }
   const ShardReader reader(JoinPath(folder_, entry.file), &entry);
   const std::vector<ImageSlot> slots = reader.Slots();
   const auto width = reader.Column<uint16_t>("/img/width"), height = reader.Column<uint16_t>("/img/height");

@@ -23,7 +23,7 @@ void Parse(const JsonObject& object, HashedFile& file) {
 void CheckSize(const std::string& folder, const HashedFile& file) {
   const std::string path = JoinPath(folder, file.file);
   if (!PosixFs().Exists(path)) {
-    throw Error(ErrorCode::kData, "the file is missing, but the manifest names it", path,
+    throw Error(ErrorCode::kData, "the file is missing, a part of the dataset", path,
                 "Fetch or import it again.");
   }
   const uint64_t found = PosixFs().FileSize(path);

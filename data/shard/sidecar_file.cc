@@ -23,4 +23,13 @@ HashedFile WriteSidecarFile(FileSystem& fs, const std::string& folder, const std
   return file;
 }
 
+void RemoveOldSidecars(FileSystem& fs, const std::string& folder, const std::string& stem,
+                       const HashedFile& kept) {
+  for (const std::string& name : fs.List(folder)) {
+    const bool named = name.starts_with(stem + "-") && name.ends_with(".safetensors");
+    const bool unnamed = name.starts_with(stem + ".safetensors.new");
+    if ((named || unnamed) && name != kept.file) fs.Remove(JoinPath(folder, name));
+  }
+}
+
 }  // namespace graticule

@@ -19,5 +19,9 @@ std::unique_ptr<FileLock> LockSidecars(const std::string& folder);
 // Writes folder/stem-<hash>.safetensors. Throws Error(kCheckpoint) where storage takes no more.
 HashedFile WriteSidecarFile(FileSystem& fs, const std::string& folder, const std::string& stem,
                             const SafetensorsWriter& writer);
+// Removes the folder's other files of this stem: what the manifest named before, and what a kill left. Under
+// the lock, once the manifest names `kept`.
+void RemoveOldSidecars(FileSystem& fs, const std::string& folder, const std::string& stem,
+                       const HashedFile& kept);
 
 }  // namespace graticule

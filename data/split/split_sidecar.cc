@@ -53,7 +53,6 @@ std::string WriteSplit(FileSystem& fs, const std::string& folder, Manifest manif
                        .bytes = labels.label.size()});
   for (const auto& [key, value] : labels.metadata) writer.SetMetadata(key, value);
   writer.SetMetadata("labels", nlohmann::json(labels.names).dump());
-  const std::string old_file = manifest.split_sidecar ? manifest.split_sidecar->file : "";
   SplitEntry entry;
   entry.name = "split";
   static_cast<HashedFile&>(entry) = WriteSidecarFile(fs, folder, "split", writer);
@@ -61,7 +60,7 @@ std::string WriteSplit(FileSystem& fs, const std::string& folder, Manifest manif
   for (const uint8_t label : labels.label) ++entry.counts[labels.names.at(label)];
   manifest.split_sidecar = entry;
   WriteManifest(fs, folder, manifest);
-  if (!old_file.empty() && old_file != entry.file) fs.Remove(JoinPath(folder, old_file));
+  RemoveOldSidecars(fs, folder, "split", entry);
   return JoinPath(folder, entry.file);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/fs.h"
+#include "base/json_text.h"
 #include "launch/options.h"
 #include "launch/verbs/dataset_folders.h"
 #include "trainer/eval/baselines.h"
@@ -75,11 +76,12 @@ int Run(const std::vector<std::string>& arguments) {
 
   const std::string out = options.Has("out") ? options.OutputFile("out", "baselines.json") : "";
   const auto folders = DatasetFolders(options, "train");
+  const std::string cells_path = RequireFile(options.Get<std::string>("cells"));
   const auto train = Dataset::Open(folders, {.split = options.Get<Words>("train-split")});
   std::map<std::string, std::shared_ptr<const Dataset>> parts;
   for (const std::string& split : options.Get<Words>("eval-split"))
     parts[split] = Dataset::Open(folders, {.split = {split}});
-  const auto cells = CellTable::Load(options.Get<std::string>("cells"));
+  const auto cells = CellTable::Load(cells_path);
 
   BaselineOptions baseline{.seed = options.Get<uint64_t>("seed"),
                            .threads = options.Threads(),
@@ -93,10 +95,10 @@ int Run(const std::vector<std::string>& arguments) {
   const BaselineReport report = EvaluateBaselines(*train, parts, *cells, baseline);
   if (tty) fmt::print(stderr, "\n");
   Json object = ToJson(report, baseline.seed);
-  if (!out.empty()) WriteFileAtomically(PosixFs(), out, object.dump(1) + "\n");
+  if (!out.empty()) WriteFileAtomically(PosixFs(), out, JsonText(object, 1) + "\n");
   if (options.json()) {
     if (!out.empty()) object["out"] = out;
-    fmt::print("{}\n", object.dump());
+    fmt::print("{}\n", JsonText(object));
   } else {
     PrintTable(report);
     if (!out.empty()) fmt::print("\nwritten to {}\n", out);

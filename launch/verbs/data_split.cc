@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "data/enrich/record_labels.h"
 #include "data/shard/shard_reader.h"
 #include "data/shard/sidecar_file.h"
@@ -36,6 +37,11 @@ Sources Load(const std::vector<std::string>& folders) {
     RequireManifest(folder);  // before the lock, which stays where it is made
     s.locks.push_back(LockSidecars(folder));
     const Manifest manifest = ReadManifest(folder);
+    for (size_t earlier = 0; earlier < s.manifests.size(); ++earlier) {
+      if (manifest.index.sha256 != s.manifests[earlier].index.sha256) continue;
+      throw Error(ErrorCode::kUsage, fmt::format("holds the same records as {}", folders[earlier]), folder,
+                  "Name one of the two.");
+    }
     const RecordIndex index = RecordIndex::Open(folder, manifest);
     for (int64_t i = 0; i < index.size; ++i) s.places.push_back({index.lat[i], index.lon[i]});
     for (const ShardEntry& entry : manifest.shards) {
@@ -134,7 +140,8 @@ int Run(const std::vector<std::string>& arguments) {
   for (const std::string& name : labels.names) counts[name] = 0;
   for (const uint8_t label : labels.label) ++counts[labels.names[label]];
   if (options.json()) {
-    fmt::print("{}\n", json{{"records", labels.label.size()}, {"splits", counts}, {"out", written}}.dump());
+    fmt::print("{}\n",
+               JsonText(json{{"records", labels.label.size()}, {"splits", counts}, {"out", written}}));
   } else {
     for (const std::string& name : labels.names) {
       fmt::print("{:<6} {:>9}  {:5.2f} %\n", name, counts[name],

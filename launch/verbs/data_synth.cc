@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/text.h"
 #include "data/synth/demo_world.h"
 #include "launch/options.h"
@@ -34,7 +35,7 @@ int Run(const std::vector<std::string>& arguments) {
       "threads", po::value<int>()->default_value(0), "threads that draw; 0: all cores");
   if (!options.Parse(arguments)) return 0;
 
-  DemoWorldOptions world{.out = options.Get<std::string>("out"),
+  DemoWorldOptions world{.out = options.OutputFolder("out"),
                          .seed = options.Get<uint64_t>("seed"),
                          .osv_images = options.Get<int64_t>("osv"),
                          .mp16_images = options.Get<int64_t>("mp16"),
@@ -55,7 +56,7 @@ int Run(const std::vector<std::string>& arguments) {
                                    {"images", summary.images},
                                    {"image_bytes", summary.image_bytes},
                                    {"reused", summary.reused}};
-    fmt::print("{}\n", object.dump());
+    fmt::print("{}\n", JsonText(object));
   } else if (summary.reused) {
     fmt::print("{} already holds this world of {}\n", world.out, Counted(summary.images, "image"));
   } else {

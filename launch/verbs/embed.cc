@@ -9,6 +9,7 @@
 
 #include "base/config/resolve.h"
 #include "base/error.h"
+#include "base/json_text.h"
 #include "launch/launch_rank.h"
 #include "launch/options.h"
 #include "models/frozen_tower.h"
@@ -130,7 +131,7 @@ int EmbedCollective(EmbedCommand command, World& world) {
                                          {"parts", manifest.parts.size()},
                                          {"bytes", bytes},
                                          {"tower_sha256", plan.tower_sha256}};
-    fmt::print("{}\n", json.dump());
+    fmt::print("{}\n", JsonText(json));
     return 0;
   }
   fmt::print("{} of {} records embedded ({} x {} {}, {} views each), {:.1f} MB in {} parts: {}\n", valid,
@@ -153,6 +154,7 @@ EmbedCommand CommandOf(const Options& options) {
   };
   command.model = text("model");
   command.clip = text("clip");
+  if (!command.clip.empty()) RequireFolder(command.clip);
   command.config = options.Words("config");
   command.overrides = options.Words("override");
   if (!command.model.empty() + !command.clip.empty() + !command.config.empty() != 1) {
@@ -161,10 +163,7 @@ EmbedCommand CommandOf(const Options& options) {
   }
   if (!command.overrides.empty() && command.config.empty())
     throw Error(ErrorCode::kUsage, "key=value belongs to --config", "", "see --help");
-  for (const char* name : {"data", "out"}) {
-    if (!options.Has(name))
-      throw Error(ErrorCode::kUsage, fmt::format("--{} is missing", name), "", "see --help");
-  }
+  if (!options.Has("data")) throw Error(ErrorCode::kUsage, "--data is missing", "", "see --help");
   command.device = options.Get<std::string>("device");
   command.weights = options.Choice("weights", {"auto", "ema", "raw"});
   command.crops = options.Choice("crops", {"centre", "ten"});
@@ -178,7 +177,7 @@ EmbedCommand CommandOf(const Options& options) {
   command.output_given = options.Has("output");
   EmbedOptions& embed = command.options;
   embed.dataset = text("data");
-  embed.out = text("out");
+  embed.out = options.OutputFolder("out");
   embed.output = text("output");
   embed.precision = options.Get<std::string>("precision");
   embed.dtype = DTypeOf(options.Get<std::string>("dtype"));

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "launch/launch_rank.h"
 #include "launch/options.h"
 #include "trainer/serve/open_model.h"
@@ -22,11 +23,8 @@ int Export(const std::vector<std::string>& arguments) {
       "weights", po::value<std::string>()->default_value("auto"),
       "raw, ema (their moving average, optim.ema_decay) or auto: ema where there is one");
   if (!options.Parse(arguments)) return 0;
-  for (const char* name : {"run", "out"}) {
-    if (!options.Has(name))
-      throw Error(ErrorCode::kUsage, fmt::format("--{} is missing", name), "", "see --help");
-  }
-  const auto out = options.Get<std::string>("out");
+  if (!options.Has("run")) throw Error(ErrorCode::kUsage, "--run is missing", "", "see --help");
+  const std::string out = options.OutputFolder("out");
   const std::string weights = options.Choice("weights", {"auto", "ema", "raw"});
   return RunAlone("export", "cpu", [&](World&) {
     const OpenedModel model = OpenModel(options.Get<std::string>("run"), {.weights = weights});
@@ -36,7 +34,7 @@ int Export(const std::vector<std::string>& arguments) {
                                            {"step", model.step},
                                            {"weights", model.weights},
                                            {"weights_sha256", model.weights_sha256}};
-      fmt::print("{}\n", json.dump());
+      fmt::print("{}\n", JsonText(json));
     } else {
       fmt::print("exported step {}{} to {}\n", model.step,
                  model.weights == "ema" ? " (moving average of the weights)" : "", out);

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "base/text.h"
 #include "launch/progress_line.h"
 
@@ -39,7 +41,7 @@ void Print(const Options& options, const std::string& out, const ImportResult& r
                                {"shards", result.manifest.shards.size()},
                                {"manifest_sha256", result.manifest.sha256},
                                {"report", nlohmann::json::parse(result.report.ToJson())}};
-  fmt::print("{}\n", json.dump());
+  fmt::print("{}\n", JsonText(json));
 }
 
 }  // namespace
@@ -62,7 +64,14 @@ void AddCommonOptions(po::options_description& options) {
 
 ImportOptions CommonOptions(const Options& options, const std::string& dataset, const std::string& split) {
   ImportOptions import;
-  import.out = options.Get<std::string>("out");
+  import.out = options.OutputFolder("out");
+  for (const char* source : {"root", "images"}) {
+    std::error_code unknown;
+    if (options.Has(source) &&
+        std::filesystem::equivalent(options.Get<std::string>(source), import.out, unknown))
+      throw Error(ErrorCode::kUsage, fmt::format("--out is the folder of --{}", source), import.out,
+                  "Name another folder: datasets and downloads stay apart.");
+  }
   import.writer.dataset = dataset;
   import.writer.split = split;
   import.writer.records_per_shard = options.Get<int64_t>("records-per-shard");
@@ -88,17 +97,6 @@ int Import(const Options& options, ImportOptions import, const ImportTable& tabl
   line.Finish();
   Print(options, import.out, result);
   return 0;
-}
-
-std::string RequireFolder(const std::string& path) {
-  if (PosixFs().IsDirectory(path)) return path;
-  throw Error(ErrorCode::kUsage, PosixFs().Exists(path) ? "this is no folder" : "there is no such folder",
-              path, "Name the folder that holds the download.");
-}
-
-std::string RequireFile(const std::string& path) {
-  if (PosixFs().Exists(path)) return path;
-  throw Error(ErrorCode::kUsage, "there is no such file", path, "Check the path on the command line.");
 }
 
 std::string FindTable(const Options& options, const std::string& path) {

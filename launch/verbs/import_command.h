@@ -17,10 +17,6 @@ ImportOptions CommonOptions(const Options& options, const std::string& dataset, 
 int Import(const Options& options, ImportOptions import, const ImportTable& table, const SourceOf& source,
            bool needs_ids);
 
-// A path of the command line, which must be there: Error(kUsage) otherwise. What is missing in a folder that
-// is there is Error(kData).
-std::string RequireFolder(const std::string& path);
-std::string RequireFile(const std::string& path);
 // The table that --csv names, else the one expected at `path`, below the folder of the download.
 std::string FindTable(const Options& options, const std::string& path);
 // Files directly in `folder` for which `wanted` holds, ordered by the number at the end of the stem, then by

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+import zipfile
 
 BIN = pathlib.Path(os.environ.get("GRATICULE_BUILD", "build/release")).resolve() / "bin"
 HAS_ENRICH = (BIN / "graticule-enrich").exists()
@@ -134,6 +135,59 @@ class DatasetVerbs(unittest.TestCase):
         self.assertFalse(out.exists())
         manifest = (self.world / "sealed/manifest.json").read_bytes()
         self.assertEqual((self.dataset / "manifest.json").read_bytes(), manifest)
+
+    def test_a_copy_is_not_split_with_its_original(self):
+        copy = self.folder / "copy"
+        shutil.copytree(self.dataset, copy)
+        before = (copy / "manifest.json").read_bytes()
+        self.assertIn(f"holds the same records as {self.dataset}", self.call("split", self.dataset, copy, code=2).stderr)
+        self.assertEqual((copy / "manifest.json").read_bytes(), before)
+
+    def test_what_a_killed_split_left_goes_with_the_next(self):
+        for name in ("split-0123456789ab.safetensors", "split.safetensors.new.tmp17"):
+            (self.dataset / name).write_bytes(b"x")
+        (self.dataset / "split.txt").write_text("mine")
+        written = pathlib.Path(json.loads(self.call("split", self.dataset, "--json", code=0).stdout)["out"][0])
+        self.assertEqual({p.name for p in self.dataset.glob("split*")}, {written.name, "split.txt"})
+
+    def test_a_path_of_any_bytes_is_told_as_json(self):
+        odd = os.fsencode(self.folder) + b"/K\xf6ln"
+        os.rename(self.dataset, odd)
+        for verb in (["split", odd], ["verify", odd], ["inspect", odd], ["import", "osv5m", "--root", self.world / "download/osv5m", "--out", odd + b"2"],
+                     ["import", "folder", "--csv", self.photos_in(odd + b"3"), "--out", odd + b"4"]):
+            done = subprocess.run([BIN / "graticule-data", "data", *map(os.fsencode, verb), "--json"], capture_output=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertNotIn("error", json.loads(done.stdout))
+
+    def photos_in(self, folder):
+        """A table and a photo of the download."""
+        os.mkdir(folder)
+        with zipfile.ZipFile(self.world / "download/osv5m/images/train/00.zip") as photos:
+            name = next(n for n in photos.namelist() if n.endswith(".jpg"))
+            pathlib.Path(os.fsdecode(folder), "a.jpg").write_bytes(photos.read(name))
+        table = pathlib.Path(os.fsdecode(folder), "t.csv")
+        table.write_text("image,lat,lon\na.jpg,1,2\n")
+        return table
+
+    def test_an_import_into_a_finished_dataset_says_so_though_it_may_not_write(self):
+        how = {}
+        if os.geteuid() == 0:
+            how = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+            if subprocess.run(["test", "-x", BIN / "graticule-data"], **how).returncode != 0:
+                self.skipTest("another user cannot start the programs")
+        self.dataset.chmod(0o555)
+        words = ("import", "osv5m", "--root", self.world / "download/osv5m", "--out", self.dataset)
+        self.assertIn("there is a finished dataset here already", self.call(*words, code=2, **how).stderr)
+
+    def test_folders_to_write_are_looked_at_first(self):
+        download = self.world / "download/osv5m"
+        for out, said in (("", "--out is missing"), (download, "--out is the folder of --root"), (self.dataset / "manifest.json", "names a file")):
+            self.assertIn(said, self.call("import", "osv5m", "--root", download, "--out", out, code=2).stderr)
+        self.assertIn("names a folder", self.call("attribution", self.dataset, "--out", f"{self.folder}/new/", code=2).stderr)
+        theirs = self.folder / "theirs/osv5m"
+        theirs.mkdir(parents=True)
+        self.assertIn("of no demo world", self.call("synth", "--out", theirs.parent, "--osv", 2, "--mp16", 0, code=2).stderr)
+        self.assertFalse(any(theirs.iterdir()))
 
     def test_overlap_takes_one_dataset_twice_for_two_of_its_splits_only(self):
         link = self.folder / "link"

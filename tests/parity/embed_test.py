@@ -168,6 +168,33 @@ def test_draws_differ_and_are_the_same_on_any_ranks_and_after_a_kill(world, tmp_
     assert verified.returncode == 0, verified.stderr
 
 
+def test_places_without_images_are_refused(world, tmp_path):
+    folder, _, _ = world
+    (tmp_path / "places.csv").write_text("id,lat,lon\na,1,2\nb,3,4\n")
+    run = [BIN / "graticule", "data", "import", "coordinates", "--csv", tmp_path / "places.csv", "--out", tmp_path / "places"]
+    assert subprocess.run(run, env=ENV, capture_output=True).returncode == 0
+    done = embed("--clip", folder / "clip", "--data", tmp_path / "places", "--out", tmp_path / "out")
+    assert done.returncode == 3 and "none of its 2 records has an image" in done.stderr, done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_part_is_to_be_made_again(world, tmp_path):
+    folder, _, _ = world
+    words = ("--clip", folder / "clip", "--data", folder / "data", "--out", tmp_path / "out")
+    assert embed(*words).returncode == 0
+    part = tmp_path / "out" / "part-00000.emb"
+    whole = part.read_bytes()
+    part.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    verify = [BIN / "graticule", "data", "verify", tmp_path / "out"]
+    told = subprocess.run(verify, env=ENV, capture_output=True, text=True)
+    assert told.returncode == 3 and "Remove the part and repeat" in told.stderr and "fetch" not in told.stderr, told.stderr
+    again = embed(*words)
+    assert again.returncode == 0 and "are there already; `graticule data verify`" in again.stderr, again.stderr
+    part.unlink()
+    assert embed(*words).returncode == 0 and part.read_bytes() == whole
+    assert subprocess.run(verify, env=ENV, capture_output=True).returncode == 0
+
+
 def test_a_record_that_cannot_be_read_has_no_embedding(world, tmp_path):
     folder, _, _ = world
     shutil.copytree(folder / "data", tmp_path / "data")

@@ -590,7 +590,7 @@ def test_a_failed_import_leaves_no_lock_and_says_what_photos_lack(tmp_path):
     words = ("folder", "--csv", tmp_path / "photos/t.csv", "--out", tmp_path / "out")
     run(*words)
     whole = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert "finished dataset" in run(*words, code=3)["error"]["message"]
+    assert "finished dataset" in run(*words, code=2)["error"]["message"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == whole
 
 

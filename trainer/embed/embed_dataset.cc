@@ -46,6 +46,14 @@ EmbeddingPlan PlanOf(const VisionTower& tower, const EmbedOptions& options, cons
   return plan;
 }
 
+void RequireImages(const Dataset& dataset, const std::string& folder) {
+  int64_t record = 0;
+  while (record < dataset.size() && dataset.image_bytes(record) == 0) ++record;
+  if (record < dataset.size()) return;
+  throw Error(ErrorCode::kData, fmt::format("none of its {} records has an image", dataset.size()), folder,
+              "datasets of places alone serve for cells and galleries");
+}
+
 // The folder becomes this plan's, or already is.
 void ClaimFolder(const std::string& folder, const EmbeddingPlan& plan) {
   FileSystem& fs = PosixFs();
@@ -161,6 +169,7 @@ EmbeddingManifest EmbedDatasetCollective(VisionTower& tower, const EmbedOptions&
   // Rank 0 opens first: a mistake is told once.
   if (!world.is_first()) world.control.Barrier();
   const auto dataset = Dataset::Open({options.dataset}, {.without_images = true});
+  RequireImages(*dataset, options.dataset);
   const EmbeddingPlan plan = PlanOf(tower, options, *dataset);
   std::optional<FileLock> lock;
   std::string missing_json;
@@ -172,7 +181,10 @@ EmbeddingManifest EmbedDatasetCollective(VisionTower& tower, const EmbedOptions&
     world.control.Barrier();
   }
   const nlohmann::json missing = nlohmann::json::parse(world.control.BroadcastString(missing_json, 0));
-  if (world.is_first() && missing.size() < plan.shard_rows.size() && !missing.empty()) {
+  if (world.is_first() && missing.empty()) {
+    LogInfo("{}: all {} parts are there already; `graticule data verify` reads and checks them", options.out,
+            plan.shard_rows.size());
+  } else if (world.is_first() && missing.size() < plan.shard_rows.size()) {
     LogInfo("{}: {} of {} parts are there already", options.out, plan.shard_rows.size() - missing.size(),
             plan.shard_rows.size());
   }

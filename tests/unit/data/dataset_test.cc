@@ -242,11 +242,17 @@ TEST(DatasetWriter, GoesOnAfterTheLastSealedShard) {
     writer.OnSeal([&] { return "after " + std::to_string(writer.size()); });
     for (int64_t i = 0; i < 24; ++i) append(writer, i);  // and is lost
   }
-  EXPECT_NE(FailureOf([&] {
-              DatasetWriter writer(PosixFs(), folder / "d", options, dictionaries);
-              writer.Resume("other");
-            }).find("other files or options"),
-            std::string::npos);
+  const auto resume = [&](const std::string& fingerprint) {
+    DatasetWriter writer(PosixFs(), folder / "d", options, dictionaries);
+    writer.Resume(fingerprint);
+  };
+  const std::string other = FailureOf([&] { resume("other"); }, ErrorCode::kUsage);
+  EXPECT_NE(other.find("other files or options"), std::string::npos);
+  std::filesystem::rename(folder / "d/tiny-00001.h5", folder / "taken");
+  const std::string gone = FailureOf([&] { resume("same"); });
+  EXPECT_NE(gone.find("tiny-00001.h5: the file is missing"), std::string::npos);
+  EXPECT_NE(gone.find("Remove the folder to start again"), std::string::npos);
+  std::filesystem::rename(folder / "taken", folder / "d/tiny-00001.h5");
   DatasetWriter writer(PosixFs(), folder / "d", options, dictionaries);
   EXPECT_EQ(writer.Resume("same"), "after 20");
   ASSERT_EQ(writer.size(), 20);
