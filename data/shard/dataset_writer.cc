@@ -18,8 +18,10 @@ constexpr char kLockName[] = "import.lock";
 constexpr double kNearKm = 25;
 
 // Shards that are sealed at a time: a processor without SHA instructions hashes more slowly than records come
-// from archives. The pages of more full shards would have to stay in memory until they are hashed.
+// from archives. The pages of more full shards would have to stay in memory until they are hashed, and so do
+// the columns of their records, some 500 bytes each.
 constexpr size_t kMostSealed = 4;
+constexpr int64_t kMostRecordsSealed = 400'000;
 
 }  // namespace
 
@@ -190,7 +192,9 @@ void DatasetWriter::SealShard() {
   const auto is_done = [](const std::future<ShardEntry>& shard) {
     return shard.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
   };
-  while (sealing_.size() >= kMostSealed || (!sealing_.empty() && is_done(sealing_.front().shard))) JoinSeal();
+  const auto most =
+      static_cast<size_t>(std::clamp<int64_t>(kMostRecordsSealed / shard_->size(), 1, kMostSealed));
+  while (sealing_.size() >= most || (!sealing_.empty() && is_done(sealing_.front().shard))) JoinSeal();
   sealing_.push_back({std::async(std::launch::async,
                                  [this, shard = std::move(shard_)] { return shard->Seal(dictionaries_); }),
                       state_ ? state_() : ""});

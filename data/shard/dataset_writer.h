@@ -2,9 +2,10 @@
 //
 // Records keep the order of Append. The folder becomes a dataset only when Finish has written manifest.json.
 // After each sealed shard a journal is written, so that an interrupted import goes on after the last sealed
-// shard (Resume). Memory: the columns of five shards at most, of the one that fills and those being sealed,
-// and about 70 B per record for the index. One thread; the file system is used by those that seal as well.
-// What cannot be read throws Error(kData), what cannot be written Error(kCheckpoint).
+// shard (Resume). Memory: some 500 B per record of the shard that fills and of those being sealed, which are
+// four at most and 400,000 records unless one alone is more, and about 70 B per record for the index. One
+// thread; the file system is used by those that seal as well. What cannot be read throws Error(kData), what
+// cannot be written Error(kCheckpoint).
 #pragma once
 
 #include <cstdint>

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/json_text.h"
@@ -77,10 +78,13 @@ ImportOptions CommonOptions(const Options& options, const std::string& dataset, 
   import.writer.records_per_shard = options.Get<int64_t>("records-per-shard");
   const auto shard_mib = options.Get<int64_t>("shard-mib");
   import.max_records = options.Get<int64_t>("max-records");
-  if (import.writer.records_per_shard < 1 || shard_mib < 1 || shard_mib > 65536 || import.max_records < 0) {
-    throw Error(ErrorCode::kUsage,
-                "--records-per-shard and --shard-mib must be positive, --max-records not negative");
-  }
+  const auto check = [](const char* name, int64_t value, int64_t least, int64_t most) {
+    if (value >= least && value <= most) return;
+    throw Error(ErrorCode::kUsage, fmt::format("--{} is {}, expected {} to {}", name, value, least, most));
+  };
+  check("records-per-shard", import.writer.records_per_shard, 1, 1'000'000);  // in memory until it is written
+  check("shard-mib", shard_mib, 1, 65536);
+  check("max-records", import.max_records, 0, std::numeric_limits<int64_t>::max());
   import.writer.bytes_per_shard = static_cast<uint64_t>(shard_mib) << 20;
   import.filter = Filter(options);
   if (options.Has("extra-csv")) import.extra_csv = options.Get<std::vector<std::string>>("extra-csv");
