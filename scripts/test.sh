@@ -27,11 +27,11 @@ step() { printf '\n== %s (%d s)\n' "$1" "$SECONDS"; }
 step "build"
 scripts/build.sh release ${options[@]+"${options[@]}"}
 step "tests"
-ctest --test-dir build/release --output-on-failure -j1
+ctest --test-dir build/release --output-on-failure -j2
 if [[ $sanitize == yes ]]; then
   step "sanitizers (ASan, UBSan) over base, geo and data"
   scripts/build.sh asan --dev
-  ctest --test-dir build/asan --output-on-failure -R '^(base|geo|data)$'
+  ctest --test-dir build/asan --output-on-failure -j2 -R '^(base|geo|data)$'
   step "fuzzing, 10 s a parser"
   scripts/fuzz.sh 10
 fi

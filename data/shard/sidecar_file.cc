@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <regex>
+
 #include "base/fs.h"
 
 namespace graticule {
@@ -25,8 +27,9 @@ HashedFile WriteSidecarFile(FileSystem& fs, const std::string& folder, const std
 
 void RemoveOldSidecars(FileSystem& fs, const std::string& folder, const std::string& stem,
                        const HashedFile& kept) {
+  const std::regex ours(stem + "-[0-9a-f]{12}\\.safetensors");
   for (const std::string& name : fs.List(folder)) {
-    const bool named = name.starts_with(stem + "-") && name.ends_with(".safetensors");
+    const bool named = std::regex_match(name, ours);
     const bool unnamed = name.starts_with(stem + ".safetensors.new");
     if ((named || unnamed) && name != kept.file) fs.Remove(JoinPath(folder, name));
   }

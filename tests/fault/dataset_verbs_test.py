@@ -146,9 +146,11 @@ class DatasetVerbs(unittest.TestCase):
     def test_what_a_killed_split_left_goes_with_the_next(self):
         for name in ("split-0123456789ab.safetensors", "split.safetensors.new.tmp17"):
             (self.dataset / name).write_bytes(b"x")
-        (self.dataset / "split.txt").write_text("mine")
+        mine = {"split.txt", "split-of-mine.safetensors"}
+        for name in mine:
+            (self.dataset / name).write_text("mine")
         written = pathlib.Path(json.loads(self.call("split", self.dataset, "--json", code=0).stdout)["out"][0])
-        self.assertEqual({p.name for p in self.dataset.glob("split*")}, {written.name, "split.txt"})
+        self.assertEqual({p.name for p in self.dataset.glob("split*")}, {written.name, *mine})
 
     def test_a_path_of_any_bytes_is_told_as_json(self):
         odd = os.fsencode(self.folder) + b"/K\xf6ln"
