@@ -42,6 +42,15 @@ class DatasetVerbs(unittest.TestCase):
         self.dataset = self.folder / "set"
         shutil.copytree(self.world / "sealed", self.dataset)
 
+    def whom_permissions_bind(self):
+        """How to start a program as somebody who may not do everything."""
+        if os.geteuid() != 0:
+            return {}
+        how = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        if subprocess.run(["test", "-x", BIN / "graticule-data"], **how).returncode != 0:
+            self.skipTest("another user cannot start the programs")
+        return how
+
     def reading_verbs(self, dataset):
         """Every verb that reads a dataset, on this one."""
         out = self.folder / "out"
@@ -101,11 +110,7 @@ class DatasetVerbs(unittest.TestCase):
         self.refused_by_all(unfinished, 3, "has not finished", "Repeat the `graticule data import` command")
 
     def test_a_dataset_without_permission_is_not_called_missing(self):
-        how = {}
-        if os.geteuid() == 0:
-            how = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-            if subprocess.run(["test", "-x", BIN / "graticule-data"], **how).returncode != 0:
-                self.skipTest("another user cannot start the programs")
+        how = self.whom_permissions_bind()
         closed = self.folder / "closed"
         shutil.copytree(self.dataset, closed)
         closed.chmod(0)
@@ -172,11 +177,7 @@ class DatasetVerbs(unittest.TestCase):
         return table
 
     def test_an_import_into_a_finished_dataset_says_so_though_it_may_not_write(self):
-        how = {}
-        if os.geteuid() == 0:
-            how = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-            if subprocess.run(["test", "-x", BIN / "graticule-data"], **how).returncode != 0:
-                self.skipTest("another user cannot start the programs")
+        how = self.whom_permissions_bind()
         self.dataset.chmod(0o555)
         words = ("import", "osv5m", "--root", self.world / "download/osv5m", "--out", self.dataset)
         self.assertIn("there is a finished dataset here already", self.call(*words, code=2, **how).stderr)
