@@ -29,4 +29,15 @@ void AtomicFile::Commit() {
   fs_.SyncDir(DirName(path_));
 }
 
+void RemoveUnfinished(FileSystem& fs, const std::string& folder,
+                      const std::function<bool(const std::string&)>& ours) {
+  constexpr std::string_view kMark = ".tmp";  // and the process
+  for (const std::string& name : fs.List(folder)) {
+    const size_t end = name.rfind(kMark);
+    if (end == std::string::npos || end + kMark.size() == name.size()) continue;
+    const bool process = name.find_first_not_of("0123456789", end + kMark.size()) == std::string::npos;
+    if (process && ours(name.substr(0, end))) fs.Remove(JoinPath(folder, name));
+  }
+}
+
 }  // namespace graticule

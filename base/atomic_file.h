@@ -5,6 +5,7 @@
 // file system throws: Error(kCheckpoint) where storage takes no more.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,5 +32,10 @@ class AtomicFile {
   std::unique_ptr<WritableFile> file_;
   bool renamed_ = false;
 };
+
+// Removes from `folder` what killed processes were writing of the files for whose names `ours` holds. Under
+// whatever keeps others from writing them now.
+void RemoveUnfinished(FileSystem& fs, const std::string& folder,
+                      const std::function<bool(const std::string& name)>& ours);
 
 }  // namespace graticule

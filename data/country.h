@@ -16,6 +16,9 @@ uint16_t NumericCountry(std::string_view alpha2);
 uint16_t NumericCountryOfAlpha3(std::string_view alpha3);
 // "" = unknown.
 std::string Alpha2Of(uint16_t numeric);
+// From an English name as geocoders and ISO 3166-1 write it, in any case, with or without "the"; "" =
+// unknown.
+std::string Alpha2OfName(std::string_view name);
 // Driving side of today's traffic; nullopt for unknown codes.
 std::optional<bool> DrivesOnTheLeft(std::string_view alpha2);
 

@@ -9,6 +9,7 @@
 
 #include "base/file_lock.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "data/shard/shard_reader.h"
 
 namespace graticule {
@@ -165,16 +166,20 @@ void Stager::Copy(const StagedFile& source) {
   out->Close();
   const std::string found = hash.HexDigest();
   if (found != source.file.sha256) {
+    // Whoever reads it there meets what is damaged, record by record.
     fs_.Remove(to + kPart);
-    throw Error(ErrorCode::kData,
-                fmt::format("SHA-256 is {}, the manifest says {}", found, source.file.sha256), from,
-                "The bytes changed since the import; fetch the file again.");
+    LogWarn("{}: SHA-256 is {}, the manifest says {}; it is not copied, and read where it is", from, found,
+            source.file.sha256);
+    return;
   }
   fs_.Rename(to + kPart, to);
   ++result_.copied;
 }
 
 StageResult Stager::Run() {
+  if (fs_.Exists(options_.folder) && !fs_.IsDirectory(options_.folder))
+    throw Error(ErrorCode::kUsage, "data.stage names a file", options_.folder,
+                "Name a folder on the node's disk, or leave it empty.");
   fs_.MakeDirs(options_.folder);
   for (const auto& [hash, source] : wanted_) {
     if (!IsSound(source)) missing_.push_back(&source);

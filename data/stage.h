@@ -9,8 +9,9 @@
 //
 // A copy may vanish or be damaged at any time: readers then take the source (data/dataset.cc,
 // data/embedding/). Other files in the folder are left alone. Throws Error(kUsage) when the files alone
-// exceed the limit, Error(kCheckpoint) when the disk has no room or cannot be written, Error(kData) for a
-// source that differs from its manifest.
+// exceed the limit or the folder is a file, Error(kCheckpoint) when the disk has no room or cannot be
+// written, Error(kData) for a source that is missing or cut short. A source whose bytes differ from its
+// manifest is told, not copied, and read where it is.
 #pragma once
 
 #include <cstdint>

@@ -12,7 +12,8 @@ CudaModule& LoadCudaModule() {
     void* entry = OpenModule(
         "libgraticule_cuda.so", kCudaModuleEntry, "CUDA",
         "it needs a build with nvcc (scripts/setup.sh --cuda), the complete torch wheel with its NVIDIA "
-        "packages, and a driver of release 580 or later; or set train.device=cpu");
+        "packages, and a driver of release 580 or later; or choose the CPU (train.device=cpu, or --device "
+        "cpu)");
     CudaModule* found = reinterpret_cast<CudaModuleEntry>(entry)(kCudaModuleVersion);
     if (!found) {
       throw Error(ErrorCode::kUsage, "libgraticule_cuda.so comes from another build", "",
@@ -43,7 +44,7 @@ std::unique_ptr<Communicator> OpenDeviceCollective(CudaModule& module, Communica
     throw Error(
         ErrorCode::kUsage,
         fmt::format("{:g} of {} ranks have no GPU of their own ({})", missing, control.world_size(), found),
-        "train.device", "start one rank per GPU, or set train.device=cpu");
+        "train.device", "start one rank per GPU, or choose the CPU (train.device=cpu, or --device cpu)");
   }
   module.SelectDevice(local_rank);
   return module.ConnectCollective(control, timeout_s);

@@ -16,13 +16,12 @@ class BenchmarkLayout final : public Layout {
         creator_(csv.FindAny({"Username"})),
         licence_(csv.FindAny({"LicenseName"})),
         straight_(FindScenes(csv)) {
+    // Without a name the Flickr account's id, which leads to its page.
+    if (!creator_) creator_ = author_;
     if (creator_) named_.push_back({*creator_, Col::kCreator});
   }
   size_t id_column() const override { return id_; }
-  std::string Key(std::string_view id) const override {
-    std::string key = Stem(id);
-    return photo_id_key_ ? key.substr(key.rfind('_') + 1) : key;
-  }
+  std::string Key(std::string_view id) const override { return BenchmarkKey(id, photo_id_key_); }
   std::string Id(const Fields& fields) const override { return fields[id_]; }
   bool Scan(const CsvRow& row, Dictionaries& dictionaries, ImportReport& report) const override {
     if (!ScanPlace(row, lat_, lon_, row.fields[id_], report, kTestSetPlace)) return false;
@@ -59,6 +58,11 @@ class BenchmarkLayout final : public Layout {
 };
 
 }  // namespace
+
+std::string BenchmarkKey(std::string_view id, bool photo_id_key) {
+  std::string key = Stem(id);
+  return photo_id_key ? key.substr(key.rfind('_') + 1) : key;
+}
 
 std::unique_ptr<Layout> MakeBenchmarkLayout(const CsvReader& csv, bool photo_id_key) {
   return std::make_unique<BenchmarkLayout>(csv, photo_id_key);

@@ -1,14 +1,18 @@
 #include "data/import/image_source.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <unordered_map>
 #include <utility>
 
 #include "base/fs.h"
+#include "base/hash.h"
 #include "data/import/archive.h"
 #include "data/import/layout.h"
 
@@ -170,7 +174,12 @@ class FileSource final : public ImageSource {
   std::string PlaceBefore() const override { return std::to_string(current_); }
   std::string PlaceBehind() const override { return std::to_string(next_); }
   void LoadPlace(const std::string& place) override { next_ = std::strtoull(place.c_str(), nullptr, 10); }
-  std::string Fingerprint() const override { return fmt::format("{} files in {}", names_.size(), folder_); }
+  // With the names: after a file came or went the places of those behind it are others.
+  std::string Fingerprint() const override {
+    Sha256 names;
+    for (const std::string& name : names_) names.Update(name.c_str(), name.size() + 1);
+    return fmt::format("{} files in {}: {}", names_.size(), folder_, names.HexDigest());
+  }
 
  private:
   std::string folder_;
@@ -179,6 +188,37 @@ class FileSource final : public ImageSource {
   std::string path_;  // of the current file
   uint64_t size_of_current_ = 0;
 };
+
+using FolderIdentity = std::pair<dev_t, ino_t>;
+
+// above: the folders that lead here; a link to one of them is not followed.
+void ListInto(const std::string& folder, const std::string& prefix, std::vector<FolderIdentity>& above,
+              std::vector<std::string>& names) {
+  const auto fail = [](const char* what, const std::string& path, const std::string& why) {
+    throw Error(ErrorCode::kData, fmt::format("cannot {}: {}", what, why), path,
+                "Check the permissions, or take it out of the folder of images.");
+  };
+  struct stat info {};
+  if (stat(folder.c_str(), &info) != 0) fail("list the folder", folder, std::strerror(errno));
+  const FolderIdentity here(info.st_dev, info.st_ino);
+  if (std::find(above.begin(), above.end(), here) != above.end()) return;
+  above.push_back(here);
+  std::error_code problem;
+  for (std::filesystem::directory_iterator at(folder, problem), end; !problem && at != end;
+       at.increment(problem)) {
+    const std::string path = at->path().string(), name = prefix + at->path().filename().string();
+    if (stat(path.c_str(), &info) != 0) {
+      if (errno == ENOENT || errno == ELOOP) continue;  // links to nowhere
+      fail("look at this", path, std::strerror(errno));
+    }
+    if (S_ISDIR(info.st_mode))
+      ListInto(path, name + "/", above, names);
+    else if (S_ISREG(info.st_mode) && !IsHidden(name))
+      names.push_back(name);
+  }
+  if (problem) fail("list the folder", folder, problem.message());
+  above.pop_back();
+}
 
 }  // namespace
 
@@ -207,11 +247,11 @@ std::unique_ptr<ImageSource> MakeFileSource(std::string folder, std::vector<std:
 }
 
 std::unique_ptr<ImageSource> MakeKeyedFileSource(std::string folder, std::vector<std::string> keys,
-                                                 bool keep_missing) {
+                                                 bool keep_missing, const KeyOfFile& key) {
   std::unordered_map<std::string, std::string> paths;
   if (!folder.empty()) {
     for (std::string& name : ListFilesBelow(folder))
-      if (HasJpegName(name)) paths.emplace(Stem(name), std::move(name));
+      if (HasJpegName(name)) paths.emplace(key(name), std::move(name));
   }
   std::vector<std::string> names(keys.size());
   for (size_t i = 0; i < keys.size(); ++i)
@@ -221,16 +261,9 @@ std::unique_ptr<ImageSource> MakeKeyedFileSource(std::string folder, std::vector
 }
 
 std::vector<std::string> ListFilesBelow(const std::string& folder) {
-  namespace fs = std::filesystem;
   std::vector<std::string> names;
-  std::error_code problem;
-  for (fs::recursive_directory_iterator at(folder, problem), end; !problem && at != end;
-       at.increment(problem)) {
-    const std::string name = at->path().lexically_relative(folder).generic_string();
-    if (at->is_regular_file() && !IsHidden(name)) names.push_back(name);
-  }
-  if (problem)
-    throw Error(ErrorCode::kData, fmt::format("cannot list the folder: {}", problem.message()), folder);
+  std::vector<FolderIdentity> above;
+  ListInto(folder, "", above, names);
   std::sort(names.begin(), names.end());
   return names;
 }

@@ -6,8 +6,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "data/import/import_report.h"
@@ -41,12 +43,15 @@ std::unique_ptr<ImageSource> MakeTarSource(std::vector<std::string> slices);
 // Files below `folder`, in the order given. Missing files, and names that lead out of the folder, are passed
 // over.
 std::unique_ptr<ImageSource> MakeFileSource(std::string folder, std::vector<std::string> names);
-// One file per key, in the order given, found below `folder` by file name without extension; "" finds
-// nothing. Keys without a file are passed over, or with keep_missing offered as files that are missing, under
-// the key as name.
+// The key that a file is found by.
+using KeyOfFile = std::function<std::string(std::string_view path)>;
+// One file per key, in the order given, found below `folder` by its own key (Stem: the file name without
+// extension); "" finds nothing. Keys without a file are passed over, or with keep_missing offered as files
+// that are missing, under the key as name.
 std::unique_ptr<ImageSource> MakeKeyedFileSource(std::string folder, std::vector<std::string> keys,
-                                                 bool keep_missing);
-// All regular files below the folder, as sorted relative paths; hidden ones are left out.
+                                                 bool keep_missing, const KeyOfFile& key);
+// All regular files below the folder, as sorted relative paths; hidden ones are left out, links followed.
+// Error (kData) where a folder cannot be listed.
 std::vector<std::string> ListFilesBelow(const std::string& folder);
 bool HasJpegName(const std::string& path);
 

@@ -28,7 +28,7 @@ const char* Explain(const std::string& reason) {
       {"bad_coordinates", "rows with missing or impossible coordinates"},
       {"without_place", "images without a place in the table or in EXIF"},
       {"no_country", "rows without a country (dropped as the G3 recipe does)"},
-      {"unknown_country", "records whose country code is not in ISO 3166-1 (kept)"},
+      {"unknown_country", "records whose country is none that is known by this code or name (kept)"},
       {"file_twice", "images whose id came before"},
       {"undecodable", "images that are not a readable JPEG"},
       {"damaged_member", "archive members that do not match their checksum"},

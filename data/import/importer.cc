@@ -81,6 +81,11 @@ class Import {
   bool Accept(const ImageFile& file, std::vector<uint8_t>& bytes, JpegHeader& info);
   bool Seen(const std::vector<uint8_t>& bytes);
   void CountLeftOvers();
+  bool Filtered() const {
+    return report_.count("filtered_country") + report_.count("filtered_box") +
+               report_.count("filtered_date") >
+           0;
+  }
 
   FileSystem& fs_;
   const ImportOptions& options_;
@@ -106,7 +111,7 @@ void Import::ReadTable(const ImportTable& table, std::vector<std::string>* ids) 
   rows_ = std::make_unique<JoinTable>(std::move(csv), layout_->id_column(),
                                       [this](std::string_view id) { return layout_->Key(id); });
   rows_->Build(report_, [&](const CsvRow& row) { return layout_->Scan(row, dictionaries_, report_); });
-  if (table.check) table.check(rows_->size(), report_);
+  if (table.check) table.check(rows_->rows_read(), report_);
   if (ids != nullptr) rows_->ForEach([&](const std::string& id, int64_t) { ids->push_back(id); });
 }
 
@@ -294,10 +299,11 @@ ImportResult Import::Run() {
   if (writer.size() > 0) report_.SetShare("consecutive_within_25km", writer.ConsecutiveWithin25Km());
   CountLeftOvers();
   report_.SetTotal("records", writer.size());
-  if (rows_ != nullptr) report_.SetTotal("rows", rows_->size());
+  if (rows_ != nullptr) report_.SetTotal("rows", rows_->rows_read());
   if (writer.size() == 0) {
     throw Error(ErrorCode::kData, "no record is left to write:\n" + report_.ToText(), options_.out,
-                rows_ != nullptr
+                Filtered() ? "Check the filters of the command line."
+                : rows_ != nullptr
                     ? "Check that table and images belong together."
                     : "Photos without a table need their place in EXIF; name a table of places with --csv.");
   }

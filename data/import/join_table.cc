@@ -15,6 +15,7 @@ JoinTable::JoinTable(std::unique_ptr<CsvReader> csv, size_t id_column, KeyOf key
 void JoinTable::Build(ImportReport& report, const Visit& visit) {
   CsvRow row;
   while (csv_->Next(row)) {
+    ++rows_read_;
     const std::string where = fmt::format("line {}", row.line);
     if (!row.complete) {
       report.Count("row_with_wrong_field_count", where);

@@ -31,7 +31,8 @@ class JoinTable {
   void Build(ImportReport& report, const Visit& visit);
 
   const CsvReader& csv() const { return *csv_; }
-  int64_t size() const { return static_cast<int64_t>(entries_.size()); }
+  int64_t size() const { return static_cast<int64_t>(entries_.size()); }  // rows kept
+  int64_t rows_read() const { return rows_read_; }
 
   struct Match {
     int64_t row = 0;
@@ -66,7 +67,8 @@ class JoinTable {
   std::unordered_set<uint64_t> refused_;  // hashes of keys; few, and a collision only hides a count
   KeyOf key_;
   std::vector<Entry> entries_;  // by hash, then row
-  std::vector<bool> used_;      // by position in entries_
+  int64_t rows_read_ = 0;
+  std::vector<bool> used_;  // by position in entries_
 };
 
 }  // namespace graticule

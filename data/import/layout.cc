@@ -19,7 +19,13 @@ class FolderLayout final : public Layout {
         id_(csv.Require(ImageNameColumns())),
         lat_(csv.FindAny({"lat", "latitude", "lat_deg"})),
         lon_(csv.FindAny({"lon", "lng", "long", "longitude", "lon_deg"})),
-        country_(csv.FindAny({"country_code", "country"})) {
+        country_(csv.FindAny({"country_iso", "country_code", "country"})),
+        licence_(csv.FindAny({"licence", "license"})),
+        named_(FindNamed(csv, {{"continent", Col::kContinent},
+                               {"region", Col::kRegion},
+                               {"subregion", Col::kSubregion},
+                               {"city", Col::kCity},
+                               {"creator", Col::kCreator}})) {
     if (!exif_fallback || lat_.has_value() != lon_.has_value()) {
       lat_ = csv.Require({"lat", "latitude", "lat_deg"});
       lon_ = csv.Require({"lon", "lng", "long", "longitude", "lon_deg"});
@@ -35,12 +41,14 @@ class FolderLayout final : public Layout {
   }
   // As a walk through the folder names the file.
   std::string Id(const Fields& fields) const override { return Key(fields[id_]); }
-  bool Scan(const CsvRow& row, Dictionaries&, ImportReport& report) const override {
-    if (!lat_) return true;
-    const bool blank = IsMissing(row.fields[*lat_]) && IsMissing(row.fields[*lon_]);
-    return (blank && exif_fallback_) || ScanPlace(row, *lat_, *lon_, row.fields[id_], report);
+  bool Scan(const CsvRow& row, Dictionaries& dictionaries, ImportReport& report) const override {
+    const bool blank = !lat_ || (IsMissing(row.fields[*lat_]) && IsMissing(row.fields[*lon_]));
+    if (!(blank && exif_fallback_) && !ScanPlace(row, *lat_, *lon_, row.fields[id_], report)) return false;
+    InternAll(named_, row.fields, dictionaries, nullptr);
+    return true;
   }
-  void Map(const Fields& fields, Dictionaries&, ImportReport& report, RecordRow& out) const override {
+  void Map(const Fields& fields, Dictionaries& dictionaries, ImportReport& report,
+           RecordRow& out) const override {
     const std::string& id = fields[id_];
     SetDigits(Stem(id), out);
     if (lat_) {
@@ -50,12 +58,29 @@ class FolderLayout final : public Layout {
     SetStraight(straight_, fields, id, report, out);
     if (const std::string_view code = FieldAt(fields, country_); code.size() == 2)
       SetCountry(code, id, report, out);
+    InternAll(named_, fields, dictionaries, &out);
+    if (const std::string_view licence = FieldAt(fields, licence_); !IsMissing(licence)) {
+      if (const int code = LicenceCode(licence); code != 0)
+        out.SetInt(Col::kLicence, code);
+      else
+        report.Count("bad_value", fmt::format("{}: licence = \"{}\"", id, licence));
+    }
   }
 
  private:
+  // As the column's description numbers them.
+  static int LicenceCode(std::string_view name) {
+    if (name == "CC-BY-SA-4.0") return 1;
+    if (name == "CC-BY-SA-2.0") return 2;
+    if (name == "CC-BY-4.0") return 3;
+    if (name == "CC-BY") return 4;
+    return name.starts_with("CC-") || name == "other" ? 5 : 0;
+  }
+
   bool exif_fallback_;
   size_t id_;
-  std::optional<size_t> lat_, lon_, country_;
+  std::optional<size_t> lat_, lon_, country_, licence_;
+  std::vector<Named> named_;
   std::vector<Straight> straight_;
 };
 

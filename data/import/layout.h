@@ -42,6 +42,8 @@ std::unique_ptr<Layout> MakeMp16ProLayout(const CsvReader& csv, bool keep_withou
 // The test sets of the field: their table of id, place, author and scenes under any of its published names.
 // photo_id_key: images are found by the Flickr photo id that their names end with.
 std::unique_ptr<Layout> MakeBenchmarkLayout(const CsvReader& csv, bool photo_id_key);
+// The key of that layout, of ids and of images alike.
+std::string BenchmarkKey(std::string_view id, bool photo_id_key);
 // Global Streetscapes: the table of common attributes, and the tables joined to it by uuid.
 std::unique_ptr<Layout> MakeStreetscapesLayout(const CsvReader& csv);
 std::unique_ptr<Layout> MakeStreetscapesContextLayout(

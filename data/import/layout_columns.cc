@@ -61,6 +61,13 @@ void SetCountry(std::string_view code, std::string_view id, ImportReport& report
   if (left && out.IsMissing(Col::kDriveLeft)) out.SetInt(Col::kDriveLeft, *left ? 1 : 0);
 }
 
+void SetCountryByName(std::string_view name, std::string_view id, ImportReport& report, RecordRow& out) {
+  if (IsMissing(name)) return;
+  const std::string code = Alpha2OfName(name);
+  if (code.empty()) return report.Count("unknown_country", fmt::format("{}: {}", id, name));
+  SetCountry(code, id, report, out);
+}
+
 void SetPlace(LatLon place, RecordRow& out) {
   out.SetFloat(Col::kLat, place.lat_deg);
   out.SetFloat(Col::kLon, place.lon_deg);

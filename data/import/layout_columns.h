@@ -43,6 +43,8 @@ void InternAll(const std::vector<Named>& columns, const Fields& fields, Dictiona
 
 // code: ISO 3166 alpha-2. Sets the driving side too where it is not known yet.
 void SetCountry(std::string_view code, std::string_view id, ImportReport& report, RecordRow& out);
+// The same from an English name; nothing where it is missing.
+void SetCountryByName(std::string_view name, std::string_view id, ImportReport& report, RecordRow& out);
 void SetPlace(LatLon place, RecordRow& out);
 void SetDigits(std::string_view text, RecordRow& out);  // the numeric id, where it is one
 // platform: "mapillary", "flickr", "kartaview": authors are comparable across datasets.

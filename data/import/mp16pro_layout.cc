@@ -22,6 +22,8 @@ class Mp16ProLayout final : public Layout {
                                {"state", Col::kRegion},
                                {"county", Col::kSubregion},
                                {"city", Col::kCity}})) {
+    // The Flickr account's id, which leads to its page.
+    if (author_) named_.push_back({*author_, Col::kCreator});
     if (!country_ && !country_code_ && !keep_without_country) csv.Require({"country", "country_code"});
   }
   size_t id_column() const override { return id_; }
@@ -47,7 +49,10 @@ class Mp16ProLayout final : public Layout {
     const std::string stem = Key(id);
     SetDigits(stem.substr(stem.rfind('_') + 1), out);
     SetPlace(*ToPlace(fields[lat_], fields[lon_]), out);
-    SetCountry(FieldAt(fields, country_code_), id, report, out);
+    if (const std::string_view code = FieldAt(fields, country_code_); !code.empty())
+      SetCountry(code, id, report, out);
+    else
+      SetCountryByName(FieldAt(fields, country_), id, report, out);
     InternAll(named_, fields, dictionaries, &out);
     SetStraight(straight_, fields, id, report, out);
     SetAuthor("flickr", FieldAt(fields, author_), out);

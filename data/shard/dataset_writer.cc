@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/atomic_file.h"
 #include "data/shard/shard_reader.h"
 
 namespace graticule {
@@ -45,7 +46,10 @@ DatasetWriter::DatasetWriter(FileSystem& fs, std::string folder, DatasetWriterOp
   fs_.MakeDirs(folder_);
   lock_ = std::make_unique<FileLock>(JoinPath(folder_, kLockName),
                                      "wait for that import, or choose another --out");
-  RemoveLitter();
+  RemoveUnfinished(fs_, folder_, [](const std::string& name) {
+    return name == kJournalName || name == kIndexName || name == kManifestName ||
+           name == "import_report.json" || name == "import_report.txt";
+  });
   if (finished()) {
     fs_.Remove(JoinPath(folder_, kJournalName));  // of an import that was killed when all was written
     lock_->RemoveFile();
@@ -65,19 +69,6 @@ DatasetWriter::~DatasetWriter() {
   }
   sealing_.clear();  // waits: nobody else may take the folder before
   if (lock_ != nullptr) lock_->RemoveFile();
-}
-
-// What a killed import was writing: NAME.tmp<pid> of the files that appear by rename.
-void DatasetWriter::RemoveLitter() {
-  for (const std::string& name : fs_.List(folder_)) {
-    const size_t end = name.rfind(".tmp");
-    if (end == std::string::npos || name.find_first_not_of("0123456789", end + 4) != std::string::npos)
-      continue;
-    const std::string of = name.substr(0, end);
-    for (const char* const ours :
-         {kJournalName, kIndexName, kManifestName, "import_report.json", "import_report.txt"})
-      if (of == ours) fs_.Remove(JoinPath(folder_, name));
-  }
 }
 
 std::string DatasetWriter::ShardName(size_t index) const {
@@ -148,8 +139,11 @@ void DatasetWriter::Count(uint16_t shard, const ImageSlot& slot, const ImageFact
   index_.Append(shard, slot, facts, row);
   for (const ColumnSpec& spec : Columns()) {
     if (row.IsMissing(spec.col)) continue;
+    const int64_t bits = row.Int(spec.col);
     moments_[static_cast<size_t>(spec.col)].Add(IsFloat(spec.type) ? row.Float(spec.col)
-                                                                   : static_cast<double>(row.Int(spec.col)));
+                                                : spec.type == ColumnType::kU64
+                                                    ? static_cast<double>(static_cast<uint64_t>(bits))
+                                                    : static_cast<double>(bits));
   }
   std::optional<LatLon> place;
   if (!row.IsMissing(Col::kLat)) place = LatLon{row.Float(Col::kLat), row.Float(Col::kLon)};

@@ -81,7 +81,6 @@ class DatasetWriter {
   size_t shards_begun() const { return manifest_.shards.size() + sealing_.size(); }
   void Adopt(const ShardEntry& entry);
   std::string ShardName(size_t index) const;
-  void RemoveLitter();
 
   FileSystem& fs_;
   std::unique_ptr<FileLock> lock_;  // one writer per folder

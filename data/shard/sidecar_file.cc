@@ -4,9 +4,16 @@
 
 #include <regex>
 
+#include "base/atomic_file.h"
 #include "base/fs.h"
+#include "data/shard/manifest.h"
 
 namespace graticule {
+namespace {
+
+constexpr char kUnnamed[] = ".safetensors.new";  // until its hash is known
+
+}  // namespace
 
 std::unique_ptr<FileLock> LockSidecars(const std::string& folder) {
   return std::make_unique<FileLock>(JoinPath(folder, ".sidecar.lock"),
@@ -16,7 +23,7 @@ std::unique_ptr<FileLock> LockSidecars(const std::string& folder) {
 HashedFile WriteSidecarFile(FileSystem& fs, const std::string& folder, const std::string& stem,
                             const SafetensorsWriter& writer) {
   HashedFile file;
-  const std::string unnamed = JoinPath(folder, stem + ".safetensors.new");
+  const std::string unnamed = JoinPath(folder, stem + kUnnamed);
   file.sha256 = writer.Write(fs, unnamed);
   file.size = fs.FileSize(unnamed);
   file.file = fmt::format("{}-{}.safetensors", stem, file.sha256.substr(0, 12));
@@ -29,10 +36,12 @@ void RemoveOldSidecars(FileSystem& fs, const std::string& folder, const std::str
                        const HashedFile& kept) {
   const std::regex ours(stem + "-[0-9a-f]{12}\\.safetensors");
   for (const std::string& name : fs.List(folder)) {
-    const bool named = std::regex_match(name, ours);
-    const bool unnamed = name.starts_with(stem + ".safetensors.new");
-    if ((named || unnamed) && name != kept.file) fs.Remove(JoinPath(folder, name));
+    if (std::regex_match(name, ours) && name != kept.file) fs.Remove(JoinPath(folder, name));
   }
+  const std::string unnamed = stem + kUnnamed;
+  fs.Remove(JoinPath(folder, unnamed));
+  RemoveUnfinished(fs, folder,
+                   [&](const std::string& name) { return name == unnamed || name == kManifestName; });
 }
 
 }  // namespace graticule

@@ -51,7 +51,7 @@ void CompareOsv5m(const std::string& split, const std::function<bool(int64_t)>& 
                   const std::vector<std::string>& zips, int64_t rows, ImportReport& report) {
   for (const Osv5mSplit& published : kOsv5mSplits) {
     if (published.name != split) continue;
-    report.CompareRows(rows + report.count("bad_coordinates"), published.rows);
+    report.CompareRows(rows, published.rows);
     if (zips.empty()) continue;
     std::vector<std::string> names, found;
     for (int i = 0; i < published.zips; ++i) names.push_back(fmt::format("{:02}.zip", i));
@@ -73,7 +73,7 @@ int ImportOsv5m(const std::vector<std::string>& arguments) {
   AddCommonOptions(options.visible());
   if (!options.Parse(arguments)) return 0;
   const std::string root = RequireFolder(options.Get<std::string>("root")),
-                    split = options.Get<std::string>("split");
+                    split = options.Choice("split", {"train", "test"});
   ImportOptions import = CommonOptions(options, "osv5m", split);
   import.writer.source_uri = "https://huggingface.co/datasets/osv5m/osv5m";
   import.writer.licence_note = "CC-BY-SA-4.0; images by their Mapillary authors, CC-BY-SA";
@@ -115,13 +115,13 @@ int ImportOsvMini(const std::vector<std::string>& arguments) {
   AddCommonOptions(options.visible());
   if (!options.Parse(arguments)) return 0;
   const std::string root = RequireFolder(options.Get<std::string>("root")),
-                    split = options.Get<std::string>("split");
+                    split = options.Choice("split", {"train", "val", "test"});
   ImportOptions import = CommonOptions(options, "osv-mini", split);
   import.writer.licence_note = "CC-BY-SA-4.0; images by their Mapillary authors, CC-BY-SA";
   const std::string own = JoinPath(root, split + "_images");
-  const std::string folder = PosixFs().IsDirectory(own) ? own : root;
+  const std::string folder = import.list_below = PosixFs().IsDirectory(own) ? own : root;
   const auto source = [&](const std::vector<std::string>& ids) {
-    return MakeKeyedFileSource(folder, ids, false);
+    return MakeKeyedFileSource(folder, ids, false, Stem);
   };
   const std::string csv = FindTable(options, JoinPath(root, split + "_mini.csv"));
   return Import(options, import, {csv, MakeOsv5mLayout}, source, true);
@@ -194,7 +194,8 @@ int ImportFolder(const std::vector<std::string>& arguments) {
   Options options(
       "graticule data import folder [--csv FILE] [--images DIR] --out DIR [options]",
       "Imports photos. The table needs a column of file names (image, file, path, ...) and of coordinates "
-      "(lat,\nlon, ...); further columns named like the record schema are taken too. Without a table photos "
+      "(lat,\nlon, ...); country (a code), creator, licence, and columns named like those of /aux, /time, "
+      "/scene and /adm\nare taken too. Without a table photos "
       "are placed by\ntheir EXIF position.");
   options.visible().add_options()("csv", po::value<std::string>(), "table of the photos")(
       "images", po::value<std::string>(),

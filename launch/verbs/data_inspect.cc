@@ -185,7 +185,12 @@ json Record(const std::string& folder, const Manifest& m, int64_t record) {
 void WriteImage(const std::string& folder, int64_t record, const std::string& path) {
   const auto dataset = Dataset::Open({folder}, {.without_images = true});
   std::vector<uint8_t> bytes;
-  dataset->ReadImage(record, bytes);
+  try {
+    dataset->ReadImage(record, bytes);
+  } catch (const BadRecord& bad) {
+    throw Error(ErrorCode::kData, fmt::format("{}: {}", dataset->Locate(record), bad.reason), folder,
+                "`graticule data verify` lists all that is damaged.");
+  }
   if (bytes.empty()) throw Error(ErrorCode::kData, fmt::format("record {} has no image", record), folder);
   WriteFileAtomically(PosixFs(), path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }

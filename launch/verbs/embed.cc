@@ -10,6 +10,7 @@
 #include "base/config/resolve.h"
 #include "base/error.h"
 #include "base/json_text.h"
+#include "data/embedding/verify_store.h"
 #include "launch/launch_rank.h"
 #include "launch/options.h"
 #include "models/frozen_tower.h"
@@ -64,7 +65,9 @@ Source FromConfig(const EmbedCommand& command) {
   } else {
     Section root;
     config.Bind(root);
-    ResolveConfig(root, command.config, command.overrides).ThrowIfBad();
+    std::vector<std::string> overrides = command.overrides;
+    overrides.emplace_back("run.dir=.");  // required of trainings, and not used here
+    ResolveConfig(root, command.config, overrides).ThrowIfBad();
   }
   Source source;
   source.seed = static_cast<uint64_t>(config.run.seed);
@@ -177,6 +180,8 @@ EmbedCommand CommandOf(const Options& options) {
   command.output_given = options.Has("output");
   EmbedOptions& embed = command.options;
   embed.dataset = text("data");
+  if (IsEmbeddingStore(embed.dataset))
+    throw Error(ErrorCode::kUsage, "--data names an embedding store; expected a dataset", embed.dataset);
   embed.out = options.OutputFolder("out");
   embed.output = text("output");
   embed.precision = options.Get<std::string>("precision");

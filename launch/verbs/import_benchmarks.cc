@@ -58,20 +58,11 @@ void CheckTable(const Benchmark& benchmark, const std::string& path, int64_t row
         path, "A well-known link points to the wrong file; look for the other one.");
   }
   const int64_t bad = report.count("bad_coordinates");
-  if (bad * 20 > rows + bad) {
-    throw Error(ErrorCode::kData, fmt::format("{} of {} rows have impossible coordinates", bad, rows + bad),
-                path, "A table of 2018 has LAT and LON swapped; use the corrected one.");
+  if (bad * 20 > rows) {
+    throw Error(ErrorCode::kData, fmt::format("{} of {} rows have impossible coordinates", bad, rows), path,
+                "A table of 2018 has LAT and LON swapped; use the corrected one.");
   }
-  report.CompareRows(rows + bad, benchmark.rows);
-}
-
-// Images of a zip in the root, else files below the named folder or the root.
-std::unique_ptr<ImageSource> ImagesOf(const std::string& root, const std::string& folder,
-                                      const std::vector<std::string>& keys) {
-  const std::vector<std::string> zips =
-      FindFiles(root, [](const std::string& name) { return name.ends_with(".zip"); });
-  if (folder.empty() && !zips.empty()) return MakeZipSource(zips);
-  return MakeKeyedFileSource(folder.empty() ? root : folder, keys, false);
+  report.CompareRows(rows, benchmark.rows);
 }
 
 }  // namespace
@@ -100,10 +91,16 @@ int ImportBenchmark(const std::string& name, const std::vector<std::string>& arg
     table.text = InfoJsonToCsv(ReadFileToString(table.path, 64 << 20), table.path);
   table.layout = [&](const CsvReader& csv) { return MakeBenchmarkLayout(csv, benchmark.photo_id_key); };
   table.check = [&](int64_t rows, ImportReport& report) { CheckTable(benchmark, table.path, rows, report); };
+  const std::vector<std::string> zips =
+      FindFiles(root, [](const std::string& file) { return file.ends_with(".zip"); });
+  const bool zipped = folder.empty() && !zips.empty();
+  if (!zipped) import.list_below = folder.empty() ? root : folder;
+  const auto key = [&](std::string_view id) { return BenchmarkKey(id, benchmark.photo_id_key); };
   const auto source = [&](const std::vector<std::string>& ids) {
+    if (zipped) return MakeZipSource(zips);
     std::vector<std::string> keys;
-    for (const std::string& id : ids) keys.push_back(Stem(id));
-    return ImagesOf(root, folder, keys);
+    for (const std::string& id : ids) keys.push_back(key(id));
+    return MakeKeyedFileSource(import.list_below, keys, false, key);
   };
   return Import(options, import, table, source, true);
 }
@@ -123,7 +120,9 @@ int ImportCoordinates(const std::vector<std::string>& arguments) {
   ImportTable table;
   table.path = RequireFile(options.Get<std::string>("csv"));
   table.layout = [](const CsvReader& csv) { return MakeFolderLayout(csv, false); };
-  const auto source = [](const std::vector<std::string>& ids) { return MakeKeyedFileSource("", ids, true); };
+  const auto source = [](const std::vector<std::string>& ids) {
+    return MakeKeyedFileSource("", ids, true, Stem);
+  };
   return Import(options, import, table, source, true);
 }
 
@@ -176,8 +175,9 @@ int ImportStreetscapes(const std::vector<std::string>& arguments) {
     }
     images.clear();
   }
+  import.list_below = images;
   const auto source = [&](const std::vector<std::string>& ids) {
-    return MakeKeyedFileSource(images, ids, keep);
+    return MakeKeyedFileSource(images, ids, keep, Stem);
   };
   return Import(options, import, table, source, true);
 }

@@ -24,6 +24,8 @@ RecordFilterOptions Filter(const Options& options) {
   if (options.Has("bbox")) filter.box = ParseBox(options.Get<std::string>("bbox"));
   if (options.Has("from")) filter.from_ms = ParseDate(options.Get<std::string>("from"));
   if (options.Has("to")) filter.to_ms = ParseDate(options.Get<std::string>("to"));
+  if (filter.from_ms && filter.to_ms && *filter.from_ms >= *filter.to_ms)
+    throw Error(ErrorCode::kUsage, "--from is not before --to; expected days that leave some between them");
   filter.per_country = options.Get<int64_t>("per-country");
   if (filter.per_country < 0)
     throw Error(ErrorCode::kUsage, fmt::format("--per-country {}; expected 0 or more", filter.per_country));

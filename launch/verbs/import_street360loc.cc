@@ -33,9 +33,7 @@ int ImportStreet360loc(const std::vector<std::string>& arguments) {
   AddCommonOptions(options.visible());
   if (!options.Parse(arguments)) return 0;
   const std::string root = RequireFolder(options.Get<std::string>("root"));
-  const auto split = options.Get<std::string>("split");
-  if (Street360Rows(split) == 0)
-    throw Error(ErrorCode::kUsage, fmt::format("--split is \"{}\", expected train, val or test", split));
+  const std::string split = options.Choice("split", {"train", "val", "test"});
   const std::string name = split + "_description.xlsx";
   ImportTable table;
   table.path =
@@ -57,7 +55,7 @@ int ImportStreet360loc(const std::vector<std::string>& arguments) {
   ImportOptions import = CommonOptions(options, "street360loc", split);
   import.writer.licence_note = "Google Street View images, generated descriptions: not to be passed on";
   const auto source = [&](const std::vector<std::string>& ids) {
-    return MakeKeyedFileSource(images, ids, false);
+    return MakeKeyedFileSource(images, ids, false, Stem);
   };
   return Import(options, import, table, source, true);
 }

@@ -149,13 +149,14 @@ class DatasetVerbs(unittest.TestCase):
         self.assertEqual((copy / "manifest.json").read_bytes(), before)
 
     def test_what_a_killed_split_left_goes_with_the_next(self):
-        for name in ("split-0123456789ab.safetensors", "split.safetensors.new.tmp17"):
+        for name in ("split-0123456789ab.safetensors", "split.safetensors.new.tmp17", "split.safetensors.new", "manifest.json.tmp18"):
             (self.dataset / name).write_bytes(b"x")
         mine = {"split.txt", "split-of-mine.safetensors"}
         for name in mine:
             (self.dataset / name).write_text("mine")
         written = pathlib.Path(json.loads(self.call("split", self.dataset, "--json", code=0).stdout)["out"][0])
         self.assertEqual({p.name for p in self.dataset.glob("split*")}, {written.name, *mine})
+        self.assertEqual(list(self.dataset.glob("*.tmp*")), [])
 
     def test_a_path_of_any_bytes_is_told_as_json(self):
         odd = os.fsencode(self.folder) + b"/K\xf6ln"
@@ -191,6 +192,17 @@ class DatasetVerbs(unittest.TestCase):
         theirs.mkdir(parents=True)
         self.assertIn("of no demo world", self.call("synth", "--out", theirs.parent, "--osv", 2, "--mp16", 0, code=2).stderr)
         self.assertFalse(any(theirs.iterdir()))
+
+    def test_a_damaged_image_is_told_where_it_is_asked_for(self):
+        shard = json.loads((self.dataset / "manifest.json").read_text())["shards"][1]
+        with open(self.dataset / shard["file"], "r+b") as file:
+            file.seek(shard["img_abs_off"] + 7)
+            byte = file.read(1)[0]
+            file.seek(shard["img_abs_off"] + 7)
+            file.write(bytes([byte ^ 1]))
+        done = self.call("inspect", self.dataset, "--record", shard["first"], "--image", self.folder / "x.jpg", code=3)
+        self.assertIn(f"{shard['file']}[0]", done.stderr)
+        self.assertFalse((self.folder / "x.jpg").exists())
 
     def test_overlap_takes_one_dataset_twice_for_two_of_its_splits_only(self):
         link = self.folder / "link"

@@ -190,8 +190,17 @@ def test_a_damaged_part_is_to_be_made_again(world, tmp_path):
     assert told.returncode == 3 and "Remove the part and repeat" in told.stderr and "fetch" not in told.stderr, told.stderr
     again = embed(*words)
     assert again.returncode == 0 and "are there already; `graticule data verify`" in again.stderr, again.stderr
-    part.unlink()
-    assert embed(*words).returncode == 0 and part.read_bytes() == whole
+    other, left_by_a_kill = tmp_path / "out" / "part-00002.emb", tmp_path / "out" / "part-00001.emb.tmp17"
+    left_by_a_kill.write_bytes(b"x")
+    intact = other.read_bytes()
+    other.unlink()  # a new manifest must not vouch for the damaged one
+    again = embed(*words)
+    assert again.returncode == 0 and "it is made again" in again.stderr, again.stderr
+    assert part.read_bytes() == whole and other.read_bytes() == intact and not left_by_a_kill.exists()
+    told = embed("--clip", folder / "clip", "--data", tmp_path / "out", "--out", tmp_path / "x")
+    assert told.returncode == 2 and "names an embedding store" in told.stderr
+    told = embed("--clip", folder / "clip", "--data", folder / "data", "--out", folder / "data")
+    assert told.returncode == 2 and "holds a dataset" in told.stderr
     assert subprocess.run(verify, env=ENV, capture_output=True).returncode == 0
 
 

@@ -219,7 +219,7 @@ def test_osv_mini(tmp_path):
         put(root / "val_images" / ("Texas" if k else "Ohio") / f"{10**14 + k}.jpg", jpeg(k))
     put(root / "val_images/Texas/999.jpg", jpeg(5))
     result = run("osv-mini", "--root", root, "--split", "val", "--out", tmp_path / "out")
-    assert result["records"] == 3 and result["reasons"] == {"row_without_file": 1}
+    assert result["records"] == 3 and result["reasons"] == {"row_without_file": 1, "file_without_row": 1}
     assert column(tmp_path / "out", "/geo/lat").tolist() == [30, 31, 33]
 
 
@@ -258,6 +258,12 @@ def test_mp16pro(tmp_path):
     assert result["report"]["shares"] == {"consecutive_within_25km": 1}, "all at one place"
     assert column(tmp_path / "out", "/adm/country_iso").tolist() == [756, 516, 756, 756]
     assert run("mp16pro", "--root", root, "--out", tmp_path / "all", "--keep-without-country")["records"] == 5
+    assert names(tmp_path / "out", "creator", column(tmp_path / "out", "/own/creator")) == ["12345@N00"] * 4
+    write_csv(root / "nocode.csv", [name for name in header if name != "country_code"],
+              [[*r[:-2], r[-1]] for r in [rows[0], [*rows[1][:-3], "Atlantis", "", ""], *rows[6:]]])
+    named = run("mp16pro", "--root", root, "--csv", root / "nocode.csv", "--out", tmp_path / "named")
+    assert column(tmp_path / "named", "/adm/country_iso").tolist() == [756, 0, 756, 756]
+    assert named["reasons"]["unknown_country"] == 1 and "Atlantis" in named["report"]["reasons"]["unknown_country"]["first"][0]
     put(root / "mp-16-images05.aria2", whole[:100])  # what a downloader leaves behind is no slice
     assert run("mp16pro", "--root", root, "--out", tmp_path / "again")["records"] == 4
     flipped = bytearray(whole)
@@ -345,6 +351,14 @@ def test_im2gps3k_counts_what_its_table_does_not_know(tmp_path):
     assert result["reasons"] == {"file_without_row": 3, "unexpected_row_count": 1}
     assert result["report"]["totals"]["rows of the published table"] == 2997
     assert column(tmp_path / "out", "/id/u64").tolist() == [1000 + k for k in range(12)]
+    (root / "im2gps3ktest.zip").unlink()
+    (tmp_path / "elsewhere").mkdir()
+    (root / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/back").symlink_to(root)  # and round again
+    for k in range(15):
+        put(tmp_path / "elsewhere" / f"{1000 + k}_a_b_9@N00.jpg", jpeg(k))
+    again = run("im2gps3k", "--root", root, "--out", tmp_path / "folder")
+    assert again["records"] == 12 and again["reasons"] == result["reasons"]
     rows = [[r[0], r[1], r[3], r[2], *r[4:]] for r in rows]
     for r in rows[::2]:
         r[2] = "-157.9"
@@ -366,7 +380,7 @@ def test_im2gps_reads_the_info_json_of_osv(tmp_path):
         put(root / "images" / name, jpeg(k))
     result = run("im2gps", "--root", root, "--out", tmp_path / "out")
     assert result["records"] == 47
-    assert result["reasons"] == {"bad_coordinates": 2, "row_without_file": 1, "unexpected_row_count": 1}
+    assert result["reasons"] == {"bad_coordinates": 2, "row_without_file": 1, "file_without_row": 1, "unexpected_row_count": 1}
     kept = [k for k in range(50) if k not in (2, 3, 4)]
     assert column(tmp_path / "out", "/geo/lat").tolist() == [-12.5 if k == 5 else -33.5 + k for k in kept]
     assert column(tmp_path / "out", "/geo/lon").tolist() == [151.25 - k for k in kept]
@@ -475,6 +489,8 @@ def test_yfcc4k_in_its_three_forms_and_not_in_that_of_yfcc26k(tmp_path):
     write_csv(tmp_path / "wrong.csv", header, rows)
     wrong = run("yfcc4k", "--root", tmp_path, "--images", images, "--csv", tmp_path / "wrong.csv", "--out", tmp_path / "d", code=3)
     assert "YFCC26K" in wrong["error"]["message"]
+    for k in range(7):
+        (images / f"{1000 + k}.jpg").rename(images / f"45_77_{1000 + k}.jpg")
     right = run("yfcc26k", "--root", tmp_path, "--images", images, "--csv", tmp_path / "wrong.csv", "--out", tmp_path / "e")
     assert right["records"] == 5 and "unexpected_row_count" not in right["reasons"]
 
@@ -592,6 +608,33 @@ def test_a_failed_import_leaves_no_lock_and_says_what_photos_lack(tmp_path):
     whole = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert "finished dataset" in run(*words, code=2)["error"]["message"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == whole
+
+
+def test_a_table_of_ones_own_carries_names_and_licences(tmp_path):
+    for k in range(3):
+        put(tmp_path / f"in/{k}.jpg", jpeg(k))
+    write_csv(tmp_path / "in/t.csv", ["image", "lat", "lon", "country_iso", "city", "creator", "licence", "month"],
+              [["0.jpg", 1, 2, "ng", "Jos", "Ada", "CC-BY-SA-4.0", 3], ["1.jpg", 1, 2, "NA", "", "", "CC-BY-NC-2.0", ""], ["2.jpg", 1, 2, "", "Jos", "Bo", "mine", 14]])
+    result = run("folder", "--csv", tmp_path / "in/t.csv", "--out", tmp_path / "out")
+    assert result["reasons"] == {"bad_value": 2}
+    assert column(tmp_path / "out", "/adm/country_iso").tolist() == [566, 516, 0]
+    assert column(tmp_path / "out", "/own/licence").tolist() == [1, 5, 0] and column(tmp_path / "out", "/time/month").tolist() == [3, 0, 0]
+    assert names(tmp_path / "out", "creator", column(tmp_path / "out", "/own/creator")) == ["Ada", "", "Bo"]
+    assert names(tmp_path / "out", "city", column(tmp_path / "out", "/adm/city")) == ["Jos", "", "Jos"]
+    credit = subprocess.run([PROGRAM, "data", "attribution", tmp_path / "out", "--out", tmp_path / "credit.csv"], capture_output=True, text=True)
+    assert credit.returncode == 0 and "0.jpg,Ada,CC-BY-SA-4.0" in (tmp_path / "credit.csv").read_text()
+
+
+def test_slips_of_splits_and_days(tmp_path):
+    (tmp_path / "in").mkdir()
+    for source in ("osv5m", "osv-mini", "street360loc"):
+        assert "expected train or" in run(source, "--root", tmp_path / "in", "--split", "tarin", "--out", tmp_path / "out", code=2)["error"]["message"]
+    late = ("--from", "2020", "--to", "2019")
+    assert "--from is not before --to" in run("osv5m", "--root", tmp_path / "in", *late, "--out", tmp_path / "out", code=2)["error"]["message"]
+    put(tmp_path / "in/a.jpg", jpeg(1))
+    write_csv(tmp_path / "in/t.csv", ["image", "lat", "lon"], [["a.jpg", 1, 2]])
+    nothing = run("folder", "--csv", tmp_path / "in/t.csv", "--bbox=40,5,50,15", "--out", tmp_path / "out", code=3)
+    assert "filters" in nothing["error"]["hint"]
 
 
 def test_an_unknown_source_is_answered_with_the_nearest(tmp_path):

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "base/atomic_file.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file_lock.h"
@@ -15,6 +16,7 @@
 #include "base/progress.h"
 #include "data/dataset.h"
 #include "data/embedding/embedding_part.h"
+#include "data/embedding/verify_store.h"
 #include "data/image/augment.h"
 #include "data/loader/loader.h"
 #include "models/frozen_tower.h"
@@ -57,9 +59,14 @@ void RequireImages(const Dataset& dataset, const std::string& folder) {
 // The folder becomes this plan's, or already is.
 void ClaimFolder(const std::string& folder, const EmbeddingPlan& plan) {
   FileSystem& fs = PosixFs();
+  RemoveUnfinished(fs, folder, [](const std::string& name) {
+    return name == kManifestName || name == kPlanName || name.ends_with(".emb");
+  });
   for (const char* name : {kManifestName, kPlanName}) {
     const std::string path = JoinPath(folder, name);
     if (!fs.Exists(path)) continue;
+    if (!IsEmbeddingStore(folder))
+      throw Error(ErrorCode::kUsage, "this folder holds a dataset", folder, "choose another --out");
     const std::string difference = FirstDifference(ParsePlan(ReadFileToString(path), path), plan);
     if (difference.empty()) return;
     throw Error(ErrorCode::kUsage, "the folder holds other embeddings: " + difference, folder,
@@ -68,8 +75,8 @@ void ClaimFolder(const std::string& folder, const EmbeddingPlan& plan) {
   WriteFileAtomically(fs, JoinPath(folder, kPlanName), PlanJson(plan));
 }
 
-// Those that are not there, and of a finished store those that no longer have the size they were sealed with:
-// the manifest then goes first, so that nobody takes the store for whole.
+// Those that are not there, and of a finished store that lacks some those that are not what was sealed: the
+// manifest then goes first, so that nobody takes the store for whole.
 std::vector<int64_t> MissingParts(const std::string& folder, const EmbeddingPlan& plan) {
   FileSystem& fs = PosixFs();
   const std::string manifest_path = JoinPath(folder, kManifestName);
@@ -84,6 +91,17 @@ std::vector<int64_t> MissingParts(const std::string& folder, const EmbeddingPlan
     missing.push_back(number);
   }
   if (missing.empty() || sealed.empty()) return missing;
+  // A new manifest will vouch for the others: only for the bytes that the old one knows.
+  missing.clear();
+  for (size_t shard = 0; shard < sealed.size(); ++shard) {
+    try {
+      CheckHash(folder, sealed[shard]);
+    } catch (const Error& error) {
+      LogWarn("{}: {}; it is made again", error.where(), error.message());
+      missing.push_back(static_cast<int64_t>(shard));
+      fs.Remove(JoinPath(folder, sealed[shard].file));
+    }
+  }
   WriteFileAtomically(fs, JoinPath(folder, kPlanName), PlanJson(plan));
   fs.Remove(manifest_path);
   return missing;

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <utility>
+#include <vector>
+
 namespace graticule {
 namespace {
 
@@ -32,6 +36,28 @@ TEST(Country, KnowsAlpha3AndTheCodesOfBorderFiles) {
   EXPECT_EQ(NumericCountryOfAlpha3("SOL"), 706);
   for (const char* unknown : {"", "-99", "Z01", "KAS", "DE", "???"})
     EXPECT_EQ(NumericCountryOfAlpha3(unknown), 0) << unknown;
+}
+
+TEST(Country, KnowsEnglishNamesAsGeocodersWriteThem) {
+  for (const auto& [name, code] :
+       std::vector<std::pair<std::string, std::string>>{{"Switzerland", "CH"},
+                                                        {"namibia", "NA"},
+                                                        {"The Gambia", "GM"},
+                                                        {"Czechia", "CZ"},
+                                                        {"Czech Republic", "CZ"},
+                                                        {"Côte d'Ivoire", "CI"},
+                                                        {"Guinea", "GN"},
+                                                        {"Guinea-Bissau", "GW"},
+                                                        {"Democratic Republic of the Congo", "CD"},
+                                                        {"Congo", "CG"},
+                                                        {"Trinidad & Tobago", "TT"},
+                                                        {"Virgin Islands, U.S.", "VI"},
+                                                        {"Türkiye", "TR"},
+                                                        {"Kosovo", "XK"},
+                                                        {"Korea, Republic of", "KR"}})
+    EXPECT_EQ(Alpha2OfName(name), code) << name;
+  for (const char* unknown : {"", "the ", "Atlantis", "Guinea Bissau Ecuador", "Ge"})
+    EXPECT_EQ(Alpha2OfName(unknown), "") << unknown;
 }
 
 TEST(Country, GoesBackToAlpha2) {

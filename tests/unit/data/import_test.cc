@@ -84,6 +84,16 @@ TEST(Import, CountsEverythingItLeavesOut) {
   EXPECT_TRUE(VerifyDataset(folder / "out").good());
 }
 
+TEST(ImageSource, AnotherFileIsAnotherSource) {
+  const auto of = [](const std::vector<std::string>& names) {
+    return MakeFileSource("/in", names)->Fingerprint();
+  };
+  EXPECT_EQ(of({"a.jpg", "b.jpg"}), of({"a.jpg", "b.jpg"}));
+  EXPECT_NE(of({"a.jpg", "b.jpg"}), of({"a.jpg", "c.jpg"}));
+  EXPECT_NE(of({"a.jpg", "b.jpg"}), of({"b.jpg", "a.jpg"}));
+  EXPECT_NE(of({"ab", "c"}), of({"a", "bc"}));
+}
+
 TEST(Import, IdsAreUtf8WhateverTheFilesAreCalled) {
   const TemporaryFolder folder;
   const std::vector<std::string> names = {"caf\xE9.jpg", "z\xC3\xBCrich.jpg", "z\xFCrich.jpg"};
