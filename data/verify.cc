@@ -2,13 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 #include <optional>
 
 #include "data/enrich/enrich_sidecar.h"
 #include "data/image/jpeg_decode.h"
 #include "data/image/jpeg_probe.h"
 #include "data/record.h"
+#include "data/shard/dataset_statistics.h"
 #include "data/shard/record_index.h"
 #include "data/shard/shard_reader.h"
 #include "data/split/split_sidecar.h"
@@ -25,11 +28,13 @@ class Verifier {
     Guard([&] { index_ = RecordIndex::Open(folder_, manifest_); });
     if (manifest_.split_sidecar) Guard([&] { ReadSplit(folder_, manifest_); });
     if (manifest_.enrich_sidecar) Guard([&] { EnrichSidecar::Open(folder_, manifest_); });
+    bool whole = true;
     for (const ShardEntry& shard : manifest_.shards) {
-      Guard([&] { CheckShard(shard); });
+      whole = Guard([&] { CheckShard(shard); }) && whole;
       ++result_.shards;
       done_ += shard.n;
     }
+    if (whole) CheckStatistics();
     return std::move(result_);
   }
 
@@ -41,11 +46,13 @@ class Verifier {
     if (result_.problems.size() < kFirst) result_.problems.push_back(std::move(problem));
   }
   template <typename Call>
-  void Guard(Call call) {
+  bool Guard(Call call) {
     try {
       call();
+      return true;
     } catch (const Error& error) {
       Note(error.what());
+      return false;
     }
   }
 
@@ -59,7 +66,40 @@ class Verifier {
       if (name != "/img/data") Guard([&, &column = name] { reader.ColumnBytes(column); });
     }
     CheckIndex(reader, entry);
+    BoundingBox box;
+    for (const RecordRow& row : ReadRows(reader)) {
+      statistics_.Add(row);
+      if (!row.IsMissing(Col::kLat)) box.Include(row.Float(Col::kLat), row.Float(Col::kLon));
+    }
+    if (box != entry.box && !(box.empty() && entry.box.empty()))
+      Note(fmt::format("{}: its places do not span the manifest's bbox", entry.file));
     if (options_.images) CheckImages(reader, entry);
+  }
+
+  // Added up anew; of 64-bit ids and hashes the number alone, which earlier versions took for signed.
+  void CheckStatistics() {
+    const auto same = [](double a, double b) {
+      return std::abs(a - b) <= 1e-9 * std::max({1.0, std::abs(a), std::abs(b)});
+    };
+    std::map<std::string, ColumnStats> found = statistics_.Columns();
+    for (const auto& [path, said] : manifest_.stats) {
+      const ColumnStats is = found[path];
+      found.erase(path);
+      const auto spec =
+          std::find_if(Columns().begin(), Columns().end(),
+                       [&path = path](const ColumnSpec& column) { return column.path == path; });
+      const bool counted = spec != Columns().end() && spec->type == ColumnType::kU64;
+      if (is.count == said.count && (counted || (same(is.mean, said.mean) && same(is.std, said.std) &&
+                                                 same(is.min, said.min) && same(is.max, said.max))))
+        continue;
+      Note(fmt::format("{}: {} values with mean {}, {} to {}, but {} says {} with mean {}, {} to {}", path,
+                       is.count, is.mean, is.min, is.max, kManifestName, said.count, said.mean, said.min,
+                       said.max));
+    }
+    for (const auto& [path, is] : found) Note(fmt::format("{}: {} says nothing of it", path, kManifestName));
+    if (!same(statistics_.ConsecutiveWithin25Km(), manifest_.consecutive_within_25km))
+      Note(fmt::format("consecutive_within_25km is {}, {} says {}", statistics_.ConsecutiveWithin25Km(),
+                       kManifestName, manifest_.consecutive_within_25km));
   }
 
   // The index repeats what the shard says; both were hashed, so a difference means that they do not belong
@@ -123,6 +163,7 @@ class Verifier {
   const VerifyOptions& options_;
   Manifest manifest_;
   std::optional<RecordIndex> index_;
+  DatasetStatistics statistics_;
   VerifyResult result_;
   int64_t done_ = 0;
 };

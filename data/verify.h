@@ -1,7 +1,8 @@
 // Checks a dataset folder from the manifest down to the header of every image.
 //
 // Per file: size and SHA-256. Per shard: HDF5 profile, schema, checksum of every column. Per record: CRC-32C
-// of the image, a JPEG header that agrees with the stored size, and agreement of the index with the shard.
+// of the image, a JPEG header that agrees with the stored size, and agreement of the index with the shard. Of
+// the whole: the manifest's statistics, added up anew.
 // Goes on after a problem, so that one run lists them all. One thread.
 #pragma once
 

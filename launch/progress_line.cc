@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -17,13 +18,23 @@ ProgressLine::ProgressLine(std::string verb, std::string unit)
 
 void ProgressLine::Update(int64_t count, uint64_t done, uint64_t total) {
   const Clock::time_point now = Clock::now();
+  if (!started_) {
+    started_ = true;
+    start_ = now;
+    first_count_ = count;
+    first_done_ = done;
+  }
   if (now < next_) return;
   next_ = now + (terminal_ ? std::chrono::milliseconds(500) : std::chrono::milliseconds(30'000));
   const double elapsed_s = std::chrono::duration<double>(now - start_).count();
   const double share = total == 0 ? 0 : static_cast<double>(done) / static_cast<double>(total);
-  std::string text = fmt::format("{}: {} {}, {:.0f}/s, {:.1f} %", verb_, count, unit_,
-                                 static_cast<double>(count) / elapsed_s, 100 * share);
-  if (share > 0) text += fmt::format(", {:.0f} s left", elapsed_s * (1 - share) / share);
+  std::string text = fmt::format("{}: {} {}", verb_, count, unit_);
+  if (elapsed_s > 0) text += fmt::format(", {:.0f}/s", static_cast<double>(count - first_count_) / elapsed_s);
+  text += fmt::format(", {:.1f} %", 100 * share);
+  constexpr double kEnough_s = 2;  // sooner an estimate is none
+  if (done > first_done_ && elapsed_s > kEnough_s)
+    text += fmt::format(", {:.0f} s left", elapsed_s * static_cast<double>(total - std::min(done, total)) /
+                                               static_cast<double>(done - first_done_));
   fmt::print(stderr, "{}{}{}", terminal_ ? "\r" : "", text, terminal_ ? "\x1b[K" : "\n");
   std::fflush(stderr);
   drawn_ = true;

@@ -1,6 +1,6 @@
 // Progress of a verb on stderr: on a terminal one line that is redrawn twice a second, elsewhere a plain line
-// every 30 s. Shows the count, its rate and the time left, which is estimated from the share of work done.
-// One thread.
+// every 30 s. Shows the count, its rate and the time left, both from what was done since the first Update:
+// what a stopped run had done, and what goes before (reading tables), count for nothing. One thread.
 #pragma once
 
 #include <chrono>
@@ -22,6 +22,9 @@ class ProgressLine {
   bool terminal_;
   bool drawn_ = false;
   Clock::time_point start_, next_;
+  bool started_ = false;
+  int64_t first_count_ = 0;
+  uint64_t first_done_ = 0;
 };
 
 }  // namespace graticule

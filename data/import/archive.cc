@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "base/read_ahead.h"
@@ -91,6 +92,27 @@ class JoinedFile final : public ReadableFile {
   std::vector<uint64_t> starts_{0};  // of each slice, then the total
 };
 
+// What is wrong with a zip whose end is not one.
+Error NoZip(const ReadableFile& file, const std::string& name) {
+  char begin[2] = {};
+  if (file.size() >= sizeof begin) file.ReadAt(0, begin, sizeof begin);
+  if (std::string_view(begin, 2) != "PK") {
+    return {ErrorCode::kData, fmt::format("no zip: its {} bytes do not begin with PK", file.size()), name,
+            "A page of errors may have been saved under its name; fetch it again."};
+  }
+  return {ErrorCode::kData,
+          fmt::format("the end of the zip, its central directory, is missing behind byte {}", file.size()),
+          name, "Its download was probably cut short; fetch it again."};
+}
+
+// Whether the record that ends the central directory is there: 22 bytes, and a comment of up to 64 KiB.
+bool EndsAsZip(const ReadableFile& file) {
+  constexpr uint64_t kRecord = 22, kComment = 65535;
+  std::string end(std::min(file.size(), kRecord + kComment), 0);
+  file.ReadAt(file.size() - end.size(), end.data(), end.size());
+  return end.size() >= kRecord && end.rfind("PK\x05\x06", end.size() - kRecord) != std::string::npos;
+}
+
 // The first of `count` slices that has the size which most have; 0 where there are none.
 size_t OneOfUsualSize(size_t count, const std::function<uint64_t(size_t)>& size_of) {
   std::map<uint64_t, size_t> having;
@@ -134,6 +156,23 @@ void CheckTarSlices(const std::vector<std::string>& slices) {
     throw Error(ErrorCode::kData, "the tar does not end here with two blocks of zeros", slices[last], kNoEnd);
 }
 
+void CheckZips(const std::vector<std::string>& zips) {
+  std::string more;
+  std::optional<Error> first;
+  for (const std::string& path : zips) {
+    const auto file = PosixFs().Open(path);
+    if (EndsAsZip(*file)) continue;
+    if (!first)
+      first = NoZip(*file, path);
+    else
+      more += (more.empty() ? "" : ", ") + BaseName(path);
+  }
+  if (!first) return;
+  if (more.empty()) throw *first;
+  throw Error(first->code(), first->message() + "; nor are these whole: " + more, first->where(),
+              "Fetch them again.");
+}
+
 // The joined slices as a seekable stream, in the shape libarchive asks for.
 struct ArchiveReader::State {
   State(std::vector<std::unique_ptr<ReadableFile>> slices, std::string name)
@@ -170,19 +209,6 @@ struct ArchiveReader::State {
     FailNear(format == ArchiveFormat::kTar ? HeaderPosition() : at,
              fmt::format("damaged: {}", text == nullptr ? "unknown error" : text),
              "The archive is damaged or incomplete; fetch it again.");
-  }
-  // libarchive knows a zip by its end and says of others that their format is unknown.
-  [[noreturn]] void FailNoZip() const {
-    char begin[4] = {};
-    if (file.size() >= sizeof begin) file.ReadAt(0, begin, sizeof begin);
-    if (std::string_view(begin, 2) != "PK") {
-      throw Error(ErrorCode::kData, fmt::format("no zip: its {} bytes do not begin with PK", file.size()),
-                  name, "A page of errors may have been saved under its name; fetch it again.");
-    }
-    throw Error(
-        ErrorCode::kData,
-        fmt::format("the end of the zip, its central directory, is missing behind byte {}", file.size()),
-        name, "Its download was probably cut short; fetch it again.");
   }
   void CheckTarEnd() const {
     const uint64_t end = std::min(HeaderPosition(), file.size());
@@ -260,7 +286,7 @@ ArchiveReader::ArchiveReader(std::vector<std::unique_ptr<ReadableFile>> slices, 
                     text == nullptr ? "unknown format" : text);
     const std::unique_ptr<archive, decltype(&archive_read_free)> cleanup(state.reader, archive_read_free);
     state.reader = nullptr;
-    if (format == ArchiveFormat::kZip && state.read_error.empty()) state.FailNoZip();
+    if (format == ArchiveFormat::kZip && state.read_error.empty()) throw NoZip(state.file, state.name);
     state.Fail(what);
   }
 }

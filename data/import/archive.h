@@ -32,6 +32,9 @@ struct ArchiveMember {
 // all but the last must be equally long, the last no longer, and it must hold the end.
 void CheckTarSlices(const std::vector<std::string>& slices);
 
+// Throws Error(kData) naming every zip that is cut short or none at all, as a look at begin and end tells.
+void CheckZips(const std::vector<std::string>& zips);
+
 class ArchiveReader {
  public:
   // slices: files that concatenated in this order are the archive (one for zip).

@@ -232,6 +232,7 @@ bool HasJpegName(const std::string& path) {
 }
 
 std::unique_ptr<ImageSource> MakeZipSource(std::vector<std::string> zips) {
+  CheckZips(zips);  // before records are made of those in front
   std::vector<std::vector<std::string>> archives;
   for (std::string& zip : zips) archives.push_back({std::move(zip)});
   return std::make_unique<ArchiveSource>(std::move(archives), ArchiveFormat::kZip);

@@ -41,6 +41,7 @@ const char* Explain(const std::string& reason) {
       {"filtered_box", "records outside the bounding box"},
       {"filtered_date", "records of other dates, or of none"},
       {"over_the_cap", "records above the number per country"},
+      {"side_row_count", "joined tables with another number of rows than the main one"},
       {"too_small", "images at or below the size of a placeholder"},
       {"placeholder", "known \"photo unavailable\" pictures"},
       {"identical_bytes", "images with the same bytes as an earlier one"},

@@ -126,7 +126,10 @@ Import::Side Import::OpenSide(const ImportTable& table) {
   ImportReport unread;
   side.rows->Build(unread, [&](const CsvRow& row) { return layout->Scan(row, dictionaries_, unread); });
   report_.AddReason(unread, "row_not_utf8");
-  report_.SetTotal("rows of " + BaseName(table.path), side.rows->size());
+  const int64_t rows = side.rows->rows_read(), main = rows_->rows_read();
+  report_.SetTotal("rows of " + BaseName(table.path), rows);
+  if (rows != main)
+    report_.Count("side_row_count", fmt::format("{}: {} rows beside {}", BaseName(table.path), rows, main));
   return side;
 }
 

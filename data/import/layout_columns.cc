@@ -33,10 +33,11 @@ void SetStraight(const std::vector<Straight>& columns, const Fields& fields, std
   for (const Straight& column : columns) SetFromText(*column.to, fields[column.from], id, report, out);
 }
 
-std::vector<Named> FindNamed(const CsvReader& csv, const std::vector<std::pair<const char*, Col>>& pairs) {
+std::vector<Named> FindNamed(const CsvReader& csv, const std::vector<std::pair<const char*, Col>>& pairs,
+                             bool words) {
   std::vector<Named> found;
   for (const auto& [name, col] : pairs) {
-    if (const auto column = csv.FindAny({name})) found.push_back({*column, col});
+    if (const auto column = csv.FindAny({name})) found.push_back({*column, col, words});
   }
   return found;
 }
@@ -45,8 +46,9 @@ void InternAll(const std::vector<Named>& columns, const Fields& fields, Dictiona
                RecordRow* out) {
   for (const Named& column : columns) {
     const std::string& text = fields[column.from];
-    // "NA" is a name here: Namibia's country key. Only the empty field and the spelled-out NaN are missing.
-    if (text.empty() || text == "NaN" || text == "nan") continue;
+    // Among OSV-5M's names "NA" is Namibia's country key: only the empty field and the spelled-out NaN are
+    // missing there.
+    if (column.words ? text.empty() || text == "NaN" || text == "nan" : IsMissing(text)) continue;
     const uint32_t number = dictionaries[DictionaryLevel(column.to)].Intern(text);
     if (out != nullptr) out->SetInt(column.to, number);
   }

@@ -35,8 +35,10 @@ void SetStraight(const std::vector<Straight>& columns, const Fields& fields, std
 struct Named {
   size_t from;
   Col to;
+  bool words = true;  // "NA" and "null" are names like others
 };
-std::vector<Named> FindNamed(const CsvReader& csv, const std::vector<std::pair<const char*, Col>>& pairs);
+std::vector<Named> FindNamed(const CsvReader& csv, const std::vector<std::pair<const char*, Col>>& pairs,
+                             bool words = true);
 // out: null while scanning.
 void InternAll(const std::vector<Named>& columns, const Fields& fields, Dictionaries& dictionaries,
                RecordRow* out);

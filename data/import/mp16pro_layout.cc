@@ -17,11 +17,13 @@ class Mp16ProLayout final : public Layout {
         country_(csv.FindAny({"country"})),
         country_code_(csv.FindAny({"country_code"})),
         straight_(FindScenes(csv)),
-        named_(FindNamed(csv, {{"continent", Col::kContinent},
-                               {"country", Col::kCountry},
-                               {"state", Col::kRegion},
-                               {"county", Col::kSubregion},
-                               {"city", Col::kCity}})) {
+        named_(FindNamed(csv,
+                         {{"continent", Col::kContinent},
+                          {"country", Col::kCountry},
+                          {"state", Col::kRegion},
+                          {"county", Col::kSubregion},
+                          {"city", Col::kCity}},
+                         /*words=*/false)) {
     // The Flickr account's id, which leads to its page.
     if (author_) named_.push_back({*author_, Col::kCreator});
     if (!country_ && !country_code_ && !keep_without_country) csv.Require({"country", "country_code"});

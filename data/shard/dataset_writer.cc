@@ -16,7 +16,6 @@ namespace {
 
 using nlohmann::json;
 constexpr char kLockName[] = "import.lock";
-constexpr double kNearKm = 25;
 
 // Shards that are sealed at a time: a processor without SHA instructions hashes more slowly than records come
 // from archives. The pages of more full shards would have to stay in memory until they are hashed, and so do
@@ -25,15 +24,6 @@ constexpr size_t kMostSealed = 4;
 constexpr int64_t kMostRecordsSealed = 400'000;
 
 }  // namespace
-
-void DatasetWriter::Moments::Add(double value) {
-  min = count == 0 ? value : std::min(min, value);
-  max = count == 0 ? value : std::max(max, value);
-  ++count;
-  const double delta = value - mean;
-  mean += delta / static_cast<double>(count);
-  m2 += delta * (value - mean);
-}
 
 DatasetWriter::DatasetWriter(FileSystem& fs, std::string folder, DatasetWriterOptions options,
                              const Dictionaries& dictionaries)
@@ -119,13 +109,7 @@ void DatasetWriter::Adopt(const ShardEntry& sealed) {
   const std::vector<ImageSlot> slots = reader.Slots();
   const auto width = reader.Column<uint16_t>("/img/width"), height = reader.Column<uint16_t>("/img/height");
   const auto flags = reader.Column<uint8_t>("/img/flags");
-  std::vector<RecordRow> rows(slots.size());
-  for (const ColumnSpec& spec : Columns()) {
-    if (!reader.Has(spec.path)) continue;
-    const std::vector<uint8_t> bytes = reader.ColumnBytes(spec.path);
-    const size_t step = SizeOf(spec.type);
-    for (size_t i = 0; i < rows.size(); ++i) rows[i].Load(spec.col, bytes.data() + i * step);
-  }
+  const std::vector<RecordRow> rows = ReadRows(reader);
   const auto shard = static_cast<uint16_t>(manifest_.shards.size());
   for (size_t i = 0; i < rows.size(); ++i) {
     Count(shard, slots[i], {width[i], height[i], flags[i]}, rows[i]);
@@ -137,21 +121,7 @@ void DatasetWriter::Adopt(const ShardEntry& sealed) {
 void DatasetWriter::Count(uint16_t shard, const ImageSlot& slot, const ImageFacts& facts,
                           const RecordRow& row) {
   index_.Append(shard, slot, facts, row);
-  for (const ColumnSpec& spec : Columns()) {
-    if (row.IsMissing(spec.col)) continue;
-    const int64_t bits = row.Int(spec.col);
-    moments_[static_cast<size_t>(spec.col)].Add(IsFloat(spec.type) ? row.Float(spec.col)
-                                                : spec.type == ColumnType::kU64
-                                                    ? static_cast<double>(static_cast<uint64_t>(bits))
-                                                    : static_cast<double>(bits));
-  }
-  std::optional<LatLon> place;
-  if (!row.IsMissing(Col::kLat)) place = LatLon{row.Float(Col::kLat), row.Float(Col::kLon)};
-  if (place && previous_) {
-    ++neighbours_;
-    near_neighbours_ += HaversineKm(*place, *previous_) < kNearKm;
-  }
-  previous_ = place;
+  statistics_.Add(row);
 }
 
 void DatasetWriter::MakeRoom(uint64_t bytes) {
@@ -222,21 +192,12 @@ void DatasetWriter::SealAll() {
   while (!sealing_.empty()) JoinSeal();
 }
 
-double DatasetWriter::ConsecutiveWithin25Km() const {
-  return neighbours_ == 0 ? 0 : static_cast<double>(near_neighbours_) / static_cast<double>(neighbours_);
-}
-
 Manifest DatasetWriter::Finish() {
   SealAll();
   manifest_.n_records = size();
   manifest_.index = index_.Write(fs_, folder_);
   manifest_.consecutive_within_25km = ConsecutiveWithin25Km();
-  for (const ColumnSpec& spec : Columns()) {
-    const Moments& m = moments_[static_cast<size_t>(spec.col)];
-    if (m.count == 0) continue;
-    manifest_.stats[spec.path] = {m.count, m.mean, std::sqrt(m.m2 / static_cast<double>(m.count)), m.min,
-                                  m.max};
-  }
+  manifest_.stats = statistics_.Columns();
   for (const auto& [level, dictionary] : dictionaries_) {
     manifest_.dictionaries[level] = {static_cast<int64_t>(dictionary.pool().size()),
                                      dictionary.pool().Sha256()};

@@ -20,6 +20,7 @@
 
 #include "base/file_lock.h"
 #include "base/fs.h"
+#include "data/shard/dataset_statistics.h"
 #include "data/shard/dictionary.h"
 #include "data/shard/manifest.h"
 #include "data/shard/record_index.h"
@@ -63,16 +64,11 @@ class DatasetWriter {
   // Seals the last shard and waits until all are in the journal, with the caller's state.
   void SealAll();
   // Of neighbours in order that both have a place, so far.
-  double ConsecutiveWithin25Km() const;
+  double ConsecutiveWithin25Km() const { return statistics_.ConsecutiveWithin25Km(); }
   // SealAll, then index and manifest; removes the journal.
   Manifest Finish();
 
  private:
-  struct Moments {
-    int64_t count = 0;
-    double mean = 0, m2 = 0, min = 0, max = 0;
-    void Add(double value);
-  };
   void Count(uint16_t shard, const ImageSlot& slot, const ImageFacts& facts, const RecordRow& row);
   void SealShard();
   // Waits for the oldest shard that is being sealed and writes it into the journal. Rethrows what went wrong
@@ -97,9 +93,7 @@ class DatasetWriter {
   std::deque<Sealing> sealing_;  // the oldest first
   Manifest manifest_;
   RecordIndexWriter index_;
-  Moments moments_[kColCount];
-  int64_t neighbours_ = 0, near_neighbours_ = 0;
-  std::optional<LatLon> previous_;
+  DatasetStatistics statistics_;
 };
 
 }  // namespace graticule

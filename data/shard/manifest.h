@@ -26,6 +26,7 @@ struct BoundingBox {  // degrees, of the records with a place
   bool empty() const { return min_lat > max_lat; }
   void Include(double lat_deg, double lon_deg);
   void Include(const BoundingBox& other);
+  bool operator==(const BoundingBox&) const = default;
 };
 
 struct ShardEntry : HashedFile {

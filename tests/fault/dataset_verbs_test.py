@@ -249,6 +249,23 @@ class DatasetVerbs(unittest.TestCase):
         for words in ("A: 40 records of ", "B: 1 record of ", "1 pair written to "):
             self.assertIn(words, told)
 
+    def test_verify_adds_the_statistics_up_anew(self):
+        path = self.dataset / "manifest.json"
+        good = path.read_text()
+
+        def falsified(change):
+            manifest = json.loads(good)
+            change(manifest)
+            path.write_text(json.dumps(manifest))
+            return self.call("verify", self.dataset, "--fast", code=3).stderr
+        self.assertIn("/aux/climate: ", falsified(lambda m: m["stats"]["/aux/climate"].update(mean=5)))
+        self.assertIn("/geo/lat: ", falsified(lambda m: m["stats"]["/geo/lat"].update(count=7)))
+        self.assertIn("/time/month: ", falsified(lambda m: m["stats"].pop("/time/month")))
+        self.assertIn("consecutive_within_25km", falsified(lambda m: m.update(consecutive_within_25km=0.75)))
+        self.assertIn("bbox", falsified(lambda m: m["shards"][1].update(bbox=[-1, -1, 1, 1])))
+        path.write_text(good)
+        self.call("verify", self.dataset, "--fast", code=0)
+
     def test_verify_goes_on_after_a_manifest_that_cannot_be_read(self):
         other = self.folder / "other"
         shutil.copytree(self.dataset, other)

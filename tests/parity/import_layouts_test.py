@@ -264,6 +264,12 @@ def test_mp16pro(tmp_path):
     named = run("mp16pro", "--root", root, "--csv", root / "nocode.csv", "--out", tmp_path / "named")
     assert column(tmp_path / "named", "/adm/country_iso").tolist() == [756, 0, 756, 756]
     assert named["reasons"]["unknown_country"] == 1 and "Atlantis" in named["report"]["reasons"]["unknown_country"]["first"][0]
+    rows[0] = row(0, where=["", "NA", "None", "null", "", "Switzerland", "ch", ""])
+    write_csv(root / "words.csv", header, rows)
+    run("mp16pro", "--root", root, "--csv", root / "words.csv", "--out", tmp_path / "words")
+    assert names(tmp_path / "words", "city", column(tmp_path / "words", "/adm/city")) == ["", "", "Solothurn", "Solothurn"]
+    assert names(tmp_path / "words", "region", column(tmp_path / "words", "/adm/region")) == ["", "", "Solothurn", "Solothurn"]
+    assert column(tmp_path / "words", "/adm/subregion") is None
     put(root / "mp-16-images05.aria2", whole[:100])  # what a downloader leaves behind is no slice
     assert run("mp16pro", "--root", root, "--out", tmp_path / "again")["records"] == 4
     flipped = bytearray(whole)
@@ -516,7 +522,7 @@ def test_streetscapes_joins_its_tables_by_uuid(tmp_path):
         put(tmp_path / "images/1_10000" / f"{keys[k][0]}.jpeg", jpeg(k))
     result = run("streetscapes", "--root", root, "--images", tmp_path / "images", "--out", tmp_path / "out")
     assert result["records"] == 3
-    assert result["reasons"] == {"bad_coordinates": 1, "row_without_file": 2, "bad_value": 1}
+    assert result["reasons"] == {"bad_coordinates": 1, "row_without_file": 2, "bad_value": 1, "side_row_count": 2}
     out = tmp_path / "out"
     assert column(out, "/adm/country_iso").tolist() == [756, 756, 516]
     assert column(out, "/view/weather").tolist() == [3, 255, 255] and column(out, "/view/platform").tolist() == [4, 255, 255]
@@ -608,6 +614,27 @@ def test_a_failed_import_leaves_no_lock_and_says_what_photos_lack(tmp_path):
     whole = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert "finished dataset" in run(*words, code=2)["error"]["message"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == whole
+
+
+def test_a_zip_that_was_cut_is_told_before_others_are_read(tmp_path):
+    root = tmp_path / "osv"
+    write_csv(root / "train.csv", OSV_HEADER, [osv_row(k, 10, 20, "DE") for k in range(40)])
+    zips = [root / f"images/train/{z:02d}.zip" for z in range(3)]
+    for z, path in enumerate(zips):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(path, "w") as archive:
+            for k in range(z * 10, z * 10 + 10):
+                archive.writestr(f"{10**14 + k}.jpg", jpeg(k))
+    whole = [path.read_bytes() for path in zips]
+    zips[1].write_bytes(whole[1][:-100])
+    zips[2].write_bytes(b"<html>" * 9)
+    words = ("osv5m", "--root", root, "--records-per-shard", 4, "--out", tmp_path / "out")
+    told = run(*words, code=3)["error"]
+    assert told["where"] == str(zips[1]) and "missing behind byte" in told["message"] and "02.zip" in told["message"]
+    assert not list((tmp_path / "out").glob("*")), "nothing was begun that other zips would not fit"
+    for path, data in zip(zips, whole):
+        path.write_bytes(data)
+    assert run(*words)["records"] == 30
 
 
 def test_a_table_of_ones_own_carries_names_and_licences(tmp_path):
