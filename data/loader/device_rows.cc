@@ -13,10 +13,6 @@ namespace {
 // nvJPEG's kernels decode groups above 50 images much faster than smaller ones.
 constexpr int64_t kGroup = 64;
 
-double Seconds(std::chrono::steady_clock::time_point since) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
-}
-
 class DeviceRows final : public RowSource {
  public:
   DeviceRows(std::shared_ptr<const Dataset> dataset, const ImageRowsOptions& options, JpegDevice& device)
@@ -69,7 +65,7 @@ bool DeviceRows::Plan(int64_t record, const SampleKey& key, Group& group, std::v
   } catch (const BadRecord&) {
     return false;  // Fill will find the same, and its caller knows what to do
   }
-  group.read_s += Seconds(begin);
+  group.read_s += SecondsSince(begin);
   JpegInfo info;
   try {
     info = group.decoder.ReadHeader(bytes);
@@ -104,7 +100,7 @@ void DeviceRows::FillTogether(std::span<const int64_t> records, std::span<const 
   }
   const auto begin = std::chrono::steady_clock::now();
   group.session->Decode(group.jpegs, group.tables);
-  group.decode_s += Seconds(begin);
+  group.decode_s += SecondsSince(begin);
   for (size_t j = 0; j < group.jpegs.size(); ++j) {
     done[group.row_of[j]] = group.jpegs[j].done;
     group.by_device += group.jpegs[j].done;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <vector>
 
 #include "base/error.h"
@@ -28,14 +29,18 @@ class EmbeddingRows final : public RowSource {
   }
   std::unique_ptr<Workspace> NewWorkspace() const override { return std::make_unique<Workspace>(); }
   bool by_pass() const override { return store_->plan().views > views_; }
-  void FillTogether(std::span<const int64_t> records, std::span<const SampleKey> keys, Workspace&,
+  void FillTogether(std::span<const int64_t> records, std::span<const SampleKey> keys, Workspace& work,
                     uint8_t* rows, std::span<uint8_t> done) const override {
+    const auto begin = std::chrono::steady_clock::now();
     std::vector<int64_t> firsts;
     for (const SampleKey& key : keys) firsts.push_back(FirstView(key));
     store_->ReadChecked(records, firsts, views_, rows, done);
+    work.read_s += SecondsSince(begin);
   }
-  void Fill(int64_t record, const SampleKey& key, Workspace&, uint8_t* row) const override {
+  void Fill(int64_t record, const SampleKey& key, Workspace& work, uint8_t* row) const override {
+    const auto begin = std::chrono::steady_clock::now();
     store_->Read(record, FirstView(key), views_, row);
+    work.read_s += SecondsSince(begin);
   }
 
  private:

@@ -11,10 +11,6 @@
 namespace graticule {
 namespace {
 
-double Seconds(std::chrono::steady_clock::time_point since) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
-}
-
 class ImageRows final : public RowSource {
  public:
   ImageRows(std::shared_ptr<const Dataset> dataset, const ImageRowsOptions& options)
@@ -66,7 +62,7 @@ void ImageRows::Fill(int64_t record, const SampleKey& key, Workspace& any, uint8
   auto& work = static_cast<Decoding&>(any);
   const auto begin = std::chrono::steady_clock::now();
   dataset_->ReadImage(record, work.bytes);
-  work.read_s += Seconds(begin);
+  work.read_s += SecondsSince(begin);
   const auto decode_begin = std::chrono::steady_clock::now();
   try {
     work.plans.clear();
@@ -85,7 +81,7 @@ void ImageRows::Fill(int64_t record, const SampleKey& key, Workspace& any, uint8
   }
   for (size_t view = 0; view < work.plans.size(); ++view)
     work.cropper.Crop(work.image, work.shown, work.plans[view], row + view * view_bytes());
-  work.decode_s += Seconds(decode_begin);
+  work.decode_s += SecondsSince(decode_begin);
 }
 
 }  // namespace

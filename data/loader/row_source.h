@@ -5,6 +5,7 @@
 // thread-safe; each calling thread brings a Workspace that NewWorkspace made.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -19,6 +20,11 @@ struct SampleKey {
   int64_t epoch = 0, position = 0;
   int64_t pass = 0;  // SampleOrder::PassAt, for sources that ask for it
 };
+
+// As workspaces count the time.
+inline double SecondsSince(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
 
 class RowSource {
  public:

@@ -45,6 +45,9 @@ class FlakyReads(unittest.TestCase):
         reads = [row["data"]["read_s"] for row in self.world.rows("stalled").values()]
         self.assertGreater(max(waits), 0.5)
         self.assertGreater(sum(reads), 4.9)
+        worst = max(self.world.rows("stalled").values(), key=lambda row: row["data_wait_frac"])
+        self.assertEqual(worst["data_culprit"], "read")
+        self.assertRegex(done.stderr, r"data wait \d+ % \((read|decode), \d+ ready\)")
 
     def test_storage_that_fails_for_good_ends_the_run(self):
         done = self.train("broken", FLAKY_AFTER="400")
@@ -82,6 +85,7 @@ class FlakyEmbeddings(unittest.TestCase):
         repeated = [row["data"]["repeated_reads"] for row in self.world.rows("flaky").values()]
         self.assertGreaterEqual(repeated[-1], 3)
         self.assertEqual(self.world.rows("good")[50]["data"]["repeated_reads"], 0)
+        self.assertEqual({row["data_culprit"] for row in self.world.rows("good").values()}, {"read"})
 
     def test_storage_that_fails_for_good_ends_the_run(self):
         done = self.train("broken", FLAKY_AFTER="20")

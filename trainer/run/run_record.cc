@@ -60,11 +60,9 @@ void RunRecord::StepDone(int64_t step, const StepOutcome& outcome) {
   }
   const bool log = step % config_.log.every_steps == 0 || step == total_steps_ || !outcome.finite;
   if (log) WriteRow(step, lr, outcome);
-  constexpr double kWorthAName = 0.05;
-  const bool starved = rate_.data_wait_frac > kWorthAName && !culprit_.empty();
-  folder_.Progress(step, fmt::format("loss {:.4f} | {} samples/s | data wait {:.0f} %{}", outcome.loss,
-                                     FormatRate(rate_.samples_s), 100 * rate_.data_wait_frac,
-                                     starved ? fmt::format(" ({})", culprit_) : ""));
+  folder_.Progress(step, fmt::format("loss {:.4f} | {} samples/s | data wait {:.0f} % ({}{} ready)",
+                                     outcome.loss, FormatRate(rate_.samples_s), 100 * rate_.data_wait_frac,
+                                     culprit_.empty() ? "" : culprit_ + ", ", loader_.ready));
 }
 
 void RunRecord::WriteRow(int64_t step, double lr, const StepOutcome& outcome) {
@@ -84,6 +82,7 @@ void RunRecord::WriteRow(int64_t step, double lr, const StepOutcome& outcome) {
                          {"grad_norm", outcome.grad_norm},
                          {"samples_s", rate_.samples_s},
                          {"data_wait_frac", rate_.data_wait_frac},
+                         {"data_culprit", culprit_},
                          {"data", JsonNumbers{{"ready", static_cast<double>(loader_.ready)},
                                               {"workers", loader_.workers},
                                               {"read_s", read_s},
